@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Compute kernels: the tables through which everything numeric is called.
+ *
+ * A weight matrix lives at run time in one of the packings below. Each
+ * packing is one row of `matmul`: how its activations are quantized, how big
+ * it is, how it is made and how it is multiplied. An instruction set may
+ * replace any row (also its memory layout, because packing and product are
+ * replaced together); callers see no difference. The C version of every slot
+ * is written first, then the init of each level overwrites what it does
+ * better; nothing is decided in a loop.
+ *
+ * Contract of every slot:
+ *   - no allocation, no global state, no GLib; any thread;
+ *   - integer products are exact and equal to the C version;
+ *   - the result for one activation row and one weight row does not depend
+ *     on which other rows are in the call, so neither batching nor the number
+ *     of threads changes a bit;
+ *   - every byte value in a weight is in bounds (files are hostile). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include "bn-types.h"
+
+/* How one row of activations is stored for a product. Rows are
+ * bn_act_size() bytes apart and BN_ALIGN aligned. */
+typedef enum {
+  BN_ACT_F32,  /* n floats */
+  BN_ACT_I8,   /* BnActI8: one absmax scale for the row (quant-formats 6.3) */
+  BN_ACT_Q8_0, /* blocks of 32: f16 d, int8[32] */
+  BN_ACT_Q8_1, /* blocks of 32: f16 d, f16 d*sum, int8[32] */
+  BN_ACT_Q8_K, /* blocks of 256: f32 d, int8[256], int16 sums[16] */
+  BN_N_ACTS,
+} BnAct;
+
+enum {
+  BN_ALIGN = 64,       /* of activations, packed weights, cache pages */
+  BN_COL_PADDING = 256 /* BN_ACT_I8 rows are zero-filled to a multiple */
+};
+
+/* Head of a BN_ACT_I8 row; the int8 values follow at BN_ALIGN. */
+typedef struct {
+  float scale; /* 127 / absmax: q = rne (x * scale) */
+  int32_t sum; /* of q */
+} BnActI8;
+
+/* Run-time forms of a weight matrix. */
+typedef enum {
+  BN_PACK_F32,
+  BN_PACK_F16,
+  BN_PACK_BF16,
+  BN_PACK_Q4_0,
+  BN_PACK_Q4_1,
+  BN_PACK_Q5_0,
+  BN_PACK_Q5_1,
+  BN_PACK_Q8_0,
+  BN_PACK_Q2_K,
+  BN_PACK_Q3_K,
+  BN_PACK_Q4_K,
+  BN_PACK_Q5_K,
+  BN_PACK_Q6_K,
+  BN_PACK_TQ1_0,
+  BN_PACK_TQ2_0,
+  BN_PACK_TERNARY, /* 2-bit codes 0..2 with one float scale per row: the one
+                      form of I2_S, TL1, TL2, IQ1_BN, IQ2_BN and of TQ1_0 and
+                      TQ2_0 whose scales agree within each row */
+  BN_N_PACKS,
+} BnPack;
+
+/* A matrix of n_rows outputs by n_cols inputs, ready for products. */
+typedef struct {
+  BnPack pack;
+  uint32_t n_rows;
+  uint32_t n_cols;
+  const void *data;       /* packed rows, or the file's rows in place */
+  const float *row_scale; /* BN_PACK_TERNARY: n_rows; NULL otherwise */
+} BnMatrix;
+
+typedef struct {
+  BnAct act;
+  /* Row ranges given to pack and matmul begin at multiples of this. */
+  uint32_t row_tile;
+  /* Bytes of a packed matrix, to be allocated BN_ALIGN aligned; 0 if the
+   * file's own rows are used in place (then pack is NULL). */
+  size_t (*packed_size) (uint32_t n_rows, uint32_t n_cols);
+  /* Packs rows [row_begin, row_end) into dst (start of the whole matrix).
+   * src is the first of those rows in the canonical form: for
+   * BN_PACK_TERNARY codes 0..2, one a byte, n_cols a row; for the others the
+   * file's own rows. */
+  void (*pack) (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
+      uint32_t row_begin, uint32_t row_end);
+  /* y[a * y_stride + row] = activation row a . weight row, for the rows
+   * [row_begin, row_end) and n_acts activation rows act_stride bytes apart. */
+  void (*matmul) (float *y, size_t y_stride, const BnMatrix *w,
+      uint32_t row_begin, uint32_t row_end, const void *acts,
+      size_t act_stride, uint32_t n_acts);
+} BnMatmulOps;
+
+/* Where one head group of a sequence finds its keys and values: pages of
+ * page_cells cells, one cell head_size halves. Cell c lives at
+ * base + page[c / page_cells] * page_stride + (c % page_cells) * head_size. */
+typedef struct {
+  const uint16_t *k;
+  const uint16_t *v;
+  const uint32_t *page;
+  size_t page_stride; /* halves */
+  uint32_t page_cells;
+  uint32_t head_size;
+} BnKvView;
+
+typedef struct {
+  unsigned cpu_flags; /* the level this table was made for */
+
+  BnMatmulOps matmul[BN_N_PACKS];
+  /* x: n floats to one activation row. */
+  void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);
+
+  /* y = x / sqrt (mean (x^2) + eps) * w */
+  void (*rms_norm) (float *y, const float *x, const float *w, uint32_t n,
+      float eps);
+  /* y = (x - mean) / sqrt (var + eps) * w + b */
+  void (*layer_norm) (float *y, const float *x, const float *w,
+      const float *b, uint32_t n, float eps);
+  /* y += x;  y = max (gate, 0)^2 * up;  y = silu (gate) * up;  y = gelu (x) */
+  void (*add) (float *y, const float *x, uint32_t n);
+  void (*relu2_mul) (float *y, const float *gate, const float *up, uint32_t n);
+  void (*silu_mul) (float *y, const float *gate, const float *up, uint32_t n);
+  void (*gelu) (float *y, const float *x, uint32_t n);
+  /* In place on one head of head_size floats; the first 2 * n_pairs turn.
+   * cos_sin: n_pairs (cos, sin). norm: pairs (2i, 2i+1); neox: (i, i + n). */
+  void (*rope_norm) (float *x, const float *cos_sin, uint32_t n_pairs);
+  void (*rope_neox) (float *x, const float *cos_sin, uint32_t n_pairs);
+  void (*f32_to_f16) (uint16_t *y, const float *x, uint32_t n);
+  void (*f16_to_f32) (float *y, const uint16_t *x, uint32_t n);
+  /* Attention of n_heads query rows (head_size floats each, contiguous) that
+   * share one key-value head, over cells [0, n_cells): out (same shape) =
+   * softmax (q.k * scale) v. scores: n_heads * n_cells floats of scratch. */
+  void (*attend) (float *out, const float *q, uint32_t n_heads,
+      const BnKvView *kv, uint32_t n_cells, float scale, float *scores);
+} BnKernels;
+
+/* Bytes of one activation row of n floats, a multiple of BN_ALIGN. n is a
+ * multiple of the block of the kind (32, 256); BN_ACT_I8 and BN_ACT_F32 take
+ * any. */
+size_t bn_act_size (BnAct act, uint32_t n);
+
+/* The table for the processor, made once; BITNET_CPU_MASK masks its flags. */
+const BnKernels *bn_kernels_get (void);
+
+/* The table for the given flags, for tests and benchmarks. */
+void bn_kernels_init (BnKernels *k, unsigned cpu_flags);
+
+/* Dequantization and quantization of rows in file form (bn-quants.c). */
+
+/* One row of n elements at x (for I2_S, TL1 and TL2 see below) to floats. */
+typedef void (*BnDequantizeRow) (float *y, const void *x, uint32_t n);
+BnDequantizeRow bn_dequantize_row_get (BnType type); /* NULL: not row-wise */
+
+/* n floats to one row in file form; NULL where the type has no encoder. The
+ * row of IQ1_BN and IQ2_BN includes its header. */
+typedef void (*BnQuantizeRow) (void *y, const float *x, uint32_t n);
+BnQuantizeRow bn_quantize_row_get (BnType type);
+
+/* Ternary tensors whose codes are spread over the tensor. */
+typedef enum {
+  BN_I2S_A,
+  BN_I2S_B,
+  BN_I2S_C,
+} BnI2sLayout;
+
+/* Codes 0..2 of rows [row_begin, row_end), one a byte, n_cols a row. Returns
+ * 0, or -1 if a code 3 or an impossible index is met (then *bad is the byte
+ * offset), or -2 if the shape has no TL parameters. */
+int bn_i2s_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
+    uint32_t n_cols, uint32_t row_begin, uint32_t row_end, BnI2sLayout layout,
+    size_t *bad);
+int bn_tl1_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
+    uint32_t n_cols, uint32_t row_begin, uint32_t row_end, size_t *bad);
+int bn_tl2_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
+    uint32_t n_cols, uint32_t row_begin, uint32_t row_end, size_t *bad);
+/* Row-wise ternary types (TQ1_0, TQ2_0, IQ1_BN, IQ2_BN): the codes and the
+ * scale of one row. Returns 0, -1 if a code 3 is met, 1 if the row's block
+ * scales differ (then it cannot be BN_PACK_TERNARY). */
+int bn_ternary_row_unpack (uint8_t *codes, float *scale, BnType type,
+    const void *row, uint32_t n_cols);
+/* The scale of an I2_S, TL1 or TL2 tensor. */
+float bn_ternary_tensor_scale (BnType type, const void *data, uint32_t n_rows,
+    uint32_t n_cols);
+/* Writes codes 0..2 and scale as an I2_S tensor of layout; tail zeroed. */
+void bn_i2s_pack (void *data, const uint8_t *codes, uint32_t n_rows,
+    uint32_t n_cols, BnI2sLayout layout, float scale);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the subcommands of the program share. */
+#pragma once
+
+#include <glib.h>
+
+/* Exit codes, documented in `bitnet --help`. */
+enum {
+  EXIT_OK = 0,
+  EXIT_FAILED = 1,      /* the work failed; the reason is on stderr */
+  EXIT_USAGE = 2,       /* the command line is wrong */
+  EXIT_INTERRUPTED = 130, /* Ctrl-C */
+};
+
+/* One subcommand: arguments as of main(), argv[0] its own name. */
+typedef struct {
+  const char *name;
+  const char *summary; /* one line of `bitnet --help` */
+  int (*run) (int argc, char **argv);
+} BitnetCommand;
+
+int cmd_inspect (int argc, char **argv);
+int cmd_tokenize (int argc, char **argv);
+int cmd_detokenize (int argc, char **argv);
+int cmd_logits (int argc, char **argv);
+int cmd_infer (int argc, char **argv);
+int cmd_bench (int argc, char **argv);
+int cmd_synth (int argc, char **argv);
+int cmd_quantize (int argc, char **argv);
+
+/* Parses GNOME-style options: entries, "[OPTION…] rest" and a description
+ * that ends in examples. On failure or --help prints and sets *status;
+ * returns FALSE when the command is to return *status. */
+gboolean tool_parse_options (int *argc, char ***argv,
+    const GOptionEntry *entries, const char *parameters,
+    const char *summary, const char *description, int *status);
+
+/* Prints "bitnet NAME: message" to stderr; returns EXIT_FAILED. */
+int tool_fail (const char *command, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
+/* Progress of long work on stderr: a bar on a terminal, a line every ten
+ * percent otherwise. Signature of BitnetProgressFunc; user_data is the label.
+ * tool_progress_end() clears the bar. */
+void tool_progress (guint64 done, guint64 total, gpointer label);
+void tool_progress_end (void);
+
+/* The demo model: $BITNET_DATA_DIR/demo.gguf, else the installed one. */
+char *tool_default_model (void);
