@@ -1,42 +1,83 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bitnet: one program, one subcommand per job. This file finds the subcommand
  * and prints the overview; each cmd-NAME.c does one job. */
-#include <stdio.h>
-#include <string.h>
 #include "bitnet-tool.h"
 
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include "bitnet-version.h"
+
 static const BitnetCommand commands[] = {
-  {NULL, NULL, NULL},
+    {NULL, NULL, NULL},
 };
 
 static void
 print_overview (FILE *out)
 {
-  fprintf (out, "Usage: bitnet COMMAND [OPTION…]\n\n"
+  fprintf (out, "Usage:\n  bitnet COMMAND [OPTION…]\n\n"
                 "Runs quantized language models.\n\nCommands:\n");
   for (const BitnetCommand *c = commands; c->name; c++)
     fprintf (out, "  %-12s %s\n", c->name, c->summary);
-  fprintf (out, "\nbitnet COMMAND --help says more.\n\n"
-                "Exit status: 0 done, 1 failed, 2 wrong command line, "
-                "130 interrupted.\n");
+  fputs ("\nOptions:\n"
+         "  -h, --help   Show this overview; after a command, its options\n"
+         "  --version    Show the version\n"
+         "\nExamples:\n"
+         "  bitnet infer -p \"Once upon a time\"\n"
+         "  bitnet infer -m model.gguf -p \"Why is the sky blue?\" -n 64\n"
+         "  bitnet inspect model.gguf\n"
+         "\nExit status:\n"
+         "  0 done, 1 failed, 2 wrong command line, 130 interrupted\n",
+      out);
+}
+
+/* Arguments are UTF-8 also where the environment names no locale, as in
+ * containers. Numbers keep the C locale. */
+static void
+set_locale (void)
+{
+  setlocale (LC_CTYPE, "");
+  if (strcmp (nl_langinfo (CODESET), "UTF-8") != 0)
+    setlocale (LC_CTYPE, "C.UTF-8");
+}
+
+static const BitnetCommand *
+find_command (const char *name)
+{
+  for (const BitnetCommand *c = commands; c->name; c++) {
+    if (strcmp (name, c->name) == 0)
+      return c;
+  }
+  return NULL;
 }
 
 int
 main (int argc, char **argv)
 {
+  const BitnetCommand *command;
+
+  set_locale ();
+  g_set_prgname ("bitnet");
   if (argc < 2) {
     print_overview (stderr);
     return EXIT_USAGE;
   }
-  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0) {
+  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0
+      || strcmp (argv[1], "help") == 0) {
     print_overview (stdout);
     return EXIT_OK;
   }
-  for (const BitnetCommand *c = commands; c->name; c++) {
-    if (strcmp (argv[1], c->name) == 0)
-      return c->run (argc - 1, argv + 1);
+  if (strcmp (argv[1], "--version") == 0) {
+    puts ("bitnet " BITNET_VERSION);
+    return EXIT_OK;
   }
-  fprintf (stderr, "bitnet: there is no command \"%s\"; bitnet --help lists them\n",
-      argv[1]);
-  return EXIT_USAGE;
+  command = find_command (argv[1]);
+  if (command == NULL) {
+    fprintf (stderr,
+        "bitnet: there is no command \"%s\"; bitnet --help lists them\n",
+        argv[1]);
+    return EXIT_USAGE;
+  }
+  return command->run (argc - 1, argv + 1);
 }
