@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The device a transformer runs on, as a table of operators.
+ *
+ * The transformer describes one pass as a sequence of operators over buffers
+ * of the device; it never looks into a buffer. Operators may return before
+ * they are done, in their order; end() waits. Rows are tokens: buffers are
+ * row-major, one row a token, strides in floats.
+ *
+ * Contract: the result of a row does not depend on the other rows of the
+ * call. After *abort became non-zero operators may do nothing at all; end()
+ * then returns FALSE.
+ *
+ * One thread uses a backend at a time. */
+#pragma once
+
+#include <gio/gio.h>
+#include "bn-gguf.h"
+#include "bn-kernels.h"
+
+typedef struct BnBackend BnBackend;
+
+/* y = scale * (matrix x) + bias */
+typedef struct {
+  BnMatrix matrix;        /* data and row_scale in device memory */
+  const BnMatmulOps *ops; /* CPU: how it is multiplied */
+  float scale;
+  const float *bias; /* n_rows floats in device memory, or NULL */
+} BnLinear;
+
+/* RMSNorm, or LayerNorm where there is a bias. */
+typedef struct {
+  const float *weight; /* device memory */
+  const float *bias;   /* device memory, or NULL */
+  uint32_t n;
+  float eps;
+} BnNorm;
+
+/* A matrix whose rows are looked up, in file form. */
+typedef struct {
+  BnType type;
+  uint32_t n_rows;
+  uint32_t n_cols;
+  const void *data; /* host memory */
+  BnI2sLayout i2s_layout;
+} BnTable;
+
+/* Where the cache has the keys of (page, layer, head, cell), in halves:
+ * data + page * page_stride + layer * layer_stride + head * head_stride
+ * + cell * head_size; the values are v_offset further. */
+typedef struct {
+  uint16_t *data; /* device memory */
+  size_t page_stride;
+  size_t layer_stride;
+  size_t head_stride;
+  size_t v_offset;
+  uint32_t page_cells;
+  uint32_t n_layers;
+  uint32_t n_kv_heads;
+  uint32_t head_size;
+} BnKvLayout;
+
+/* Consecutive rows of a batch that belong to one sequence. */
+typedef struct {
+  const uint32_t *pages; /* of the sequence, room for its rows included */
+  uint32_t first_row;
+  uint32_t n_rows;
+  uint32_t position; /* of the first row */
+} BnBatchRun;
+
+typedef struct {
+  uint32_t n_rows;
+  uint32_t n_runs;
+  const BnBatchRun *runs;
+  const uint32_t *positions; /* n_rows */
+  const float *cos_sin;      /* n_rows times n_rot floats; NULL: no rope */
+} BnBatch;
+
+/* The attention of one layer. A row of qkv: n_heads queries, n_kv_heads keys,
+ * n_kv_heads values. */
+typedef struct {
+  const BnKvLayout *kv;
+  uint32_t layer;
+  uint32_t n_heads;
+  uint32_t n_kv_heads;
+  uint32_t head_size;
+  uint32_t n_rot;
+  gboolean is_neox;
+  float scale;          /* of q . k */
+  const BnNorm *q_norm; /* of each head, before rope; NULL: none */
+  const BnNorm *k_norm;
+} BnAttention;
+
+typedef struct {
+  const char *name; /* "cpu", "cuda" */
+  void (*free) (BnBackend *self);
+
+  /* Memory of the device: BN_ALIGN aligned, zeroed, committed as far as the
+   * system can when first written. NULL if there is not enough. */
+  void *(*alloc) (BnBackend *self, size_t size);
+  void (*release) (BnBackend *self, void *memory, size_t size);
+  /* Contents may vanish: the system may have the memory until it is written
+   * again. */
+  void (*discard) (BnBackend *self, void *memory, size_t size);
+  /* Between host and device. */
+  void (*write) (BnBackend *self, void *dst, const void *src, size_t size);
+  void (*read) (BnBackend *self, void *dst, const void *src, size_t size);
+
+  /* How a matrix of file type is held. Sets ops and pack; the packed size,
+   * or 0 if the file's own bytes serve (then data is set by the caller). */
+  size_t (*linear_init) (BnBackend *self, BnLinear *linear, int repack);
+  /* Packs rows [row_begin, row_end) into matrix.data; src is the first of
+   * them in the canonical form (bn-kernels.h). Any thread of for_each. */
+  void (*linear_pack) (BnBackend *self, const BnLinear *linear, const void *src,
+      uint32_t row_begin, uint32_t row_end);
+  /* Work of the host, spread over its threads (bn_thread_pool_run()). */
+  void (*for_each) (BnBackend *self, size_t n, size_t grain,
+      void (*func) (size_t begin, size_t end, uint32_t worker, void *data),
+      void *data);
+  uint32_t (*get_n_threads) (BnBackend *self);
+
+  /* Scratch for passes of n_rows rows, matrices of n_cols inputs, scores of
+   * n_scores floats for each worker. FALSE if memory is short. */
+  gboolean (*prepare) (
+      BnBackend *self, uint32_t n_rows, uint32_t n_cols, size_t n_scores);
+
+  /* A pass: begin, operators, end. */
+  void (*begin) (BnBackend *self, const int *abort);
+  gboolean (*end) (BnBackend *self);
+
+  /* y[i] = row rows[i] of table */
+  void (*embed) (BnBackend *self, float *y, const BnTable *table,
+      const uint32_t *rows, uint32_t n_rows);
+  void (*norm) (BnBackend *self, float *y, const float *x, const BnNorm *norm,
+      uint32_t n_rows);
+  /* n_linears products of the same x. The results of one row lie one behind
+   * the other in a row of y. */
+  void (*matmul) (BnBackend *self, float *y, size_t y_stride, const float *x,
+      size_t x_stride, const BnLinear *const *linears, uint32_t n_linears,
+      uint32_t n_rows);
+  /* Head norms and rope on q and k in place; keys and values to the cache. */
+  void (*store_kv) (BnBackend *self, float *qkv, const BnAttention *attention,
+      const BnBatch *batch);
+  /* out: rows of n_heads * head_size */
+  void (*attend) (BnBackend *self, float *out, const float *qkv,
+      const BnAttention *attention, const BnBatch *batch);
+  /* A row of gate_up: n gates, n ups (GELU: n inputs alone). y: rows of n */
+  void (*activate) (BnBackend *self, float *y, const float *gate_up, uint32_t n,
+      int activation, uint32_t n_rows);
+  /* y += x */
+  void (*add) (
+      BnBackend *self, float *y, const float *x, uint32_t n, uint32_t n_rows);
+  /* y[i] = x[rows[i]] */
+  void (*gather) (BnBackend *self, float *y, const float *x, uint32_t n,
+      const uint32_t *rows, uint32_t n_rows);
+} BnBackendOps;
+
+struct BnBackend {
+  const BnBackendOps *ops;
+  gboolean is_host; /* device memory is host memory */
+};
+
+/* The processor. kernels: NULL for bn_kernels_get(); must outlive the
+ * backend. n_threads: 0 for one per physical core. Never fails for lack of
+ * threads, takes what the system gives. */
+BnBackend *bn_cpu_backend_new (const BnKernels *kernels, uint32_t n_threads);
+
+static inline void
+bn_backend_free (BnBackend *self)
+{
+  self->ops->free (self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnBackend, bn_backend_free)
