@@ -2,6 +2,8 @@
 /* What the bitnet-*.c files share with each other and with nobody else. */
 #pragma once
 
+#include <json-glib/json-glib.h>
+
 #include "bitnet-model.h"
 #include "bitnet-tokenizer.h"
 #include "bitnet-engine.h"
@@ -25,3 +27,9 @@ gboolean bitnet_env_boolean (const char *name, gboolean fallback);
 
 /* An unsigned number; anything else warns once and gives fallback. */
 guint64 bitnet_env_uint64 (const char *name, guint64 fallback);
+
+/* The value that text (length bytes, or up to NUL if negative) holds, or NULL
+ * with BITNET_ERROR_INVALID_ARGUMENT or BITNET_ERROR_ENCODING. Strict: RFC
+ * 8259, at most max_size bytes, 64 levels, no \u0000. */
+JsonNode *bitnet_json_parse (const char *text, gssize length, gsize max_size,
+    GError **error);
