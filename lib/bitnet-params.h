@@ -31,9 +31,23 @@ G_BEGIN_DECLS
  * @ignore_eos: do not stop at end-of-generation tokens
  * @stop: (nullable) (array zero-terminated=1): texts that end the response
  *
- * Sampling parameters, in the order in which the chain applies them: logit
- * bias, penalties, top-k, typical, top-p, min-p, XTC, temperature, draw
- * (model-graphs of llama.cpp; the defaults are llama.cpp's).
+ * Sampling parameters. The chain applies them in this order: logit bias,
+ * penalties, top-k, typical, top-p, min-p, XTC, temperature, draw; with
+ * mirostat: logit bias, temperature, mirostat, draw. @temperature 0 without a
+ * @dynatemp_range takes the likeliest token after bias and penalties, the
+ * lowest id on a tie. Order, definitions and defaults are llama.cpp's of 2026.
+ * The penalties count the tokens of the prompt too.
+ *
+ * |[<!-- language="C" -->
+ * g_autoptr (BitnetParams) params = bitnet_params_new ();
+ * const char *stop[] = {"\nUser:", NULL};
+ *
+ * params->temperature = 0;
+ * params->max_tokens = 64;
+ * bitnet_params_set_stop (params, stop);
+ * ]|
+ *
+ * A plain value: not to be changed by one thread while another reads it.
  */
 typedef struct {
   guint max_tokens;
@@ -65,22 +79,115 @@ typedef struct {
 
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_params_get_type (void);
+
+/**
+ * bitnet_params_new:
+ *
+ * Parameters with their defaults: @max_tokens 512, @temperature 0.8,
+ * @dynatemp_range 0, @dynatemp_exponent 1, @top_k 40, @top_p 0.95, @min_p
+ * 0.05, @typical_p 1, @xtc_probability 0, @xtc_threshold 0.1, @min_keep 0,
+ * @penalty_last_n 64, @penalty_repeat 1, @penalty_freq 0, @penalty_present 0,
+ * @mirostat 0, @mirostat_tau 5, @mirostat_eta 0.1, @seed 0, @ignore_eos
+ * %FALSE, no stop texts, no logit bias.
+ *
+ * Returns: (transfer full): new parameters
+ */
 BITNET_AVAILABLE_IN_ALL
 BitnetParams *bitnet_params_new (void);
+
+/**
+ * bitnet_params_copy:
+ * @self: parameters
+ *
+ * Returns: (transfer full): a copy of everything
+ */
 BITNET_AVAILABLE_IN_ALL
 BitnetParams *bitnet_params_copy (const BitnetParams *self);
+
+/**
+ * bitnet_params_free:
+ * @self: (nullable): parameters
+ *
+ * Frees the parameters and all they hold.
+ */
 BITNET_AVAILABLE_IN_ALL
 void bitnet_params_free (BitnetParams *self);
+
+/**
+ * bitnet_params_set_stop:
+ * @self: parameters
+ * @stop: (nullable) (array zero-terminated=1): texts, copied; %NULL for none
+ *
+ * Replaces the texts that end a response. The first one that appears ends it;
+ * the stop text itself and what follows is not delivered.
+ */
 BITNET_AVAILABLE_IN_ALL
 void bitnet_params_set_stop (BitnetParams *self, const char *const *stop);
+
+/**
+ * bitnet_params_set_logit_bias:
+ * @self: parameters
+ * @token: a token id; one outside the vocabulary has no effect
+ * @bias: added to the token's logit; minus infinity bans the token
+ *
+ * Makes one token likelier or less likely. A second call for the same token
+ * replaces the first.
+ */
 BITNET_AVAILABLE_IN_ALL
-void bitnet_params_set_logit_bias (BitnetParams *self, guint32 token,
-    double bias);
+void bitnet_params_set_logit_bias (
+    BitnetParams *self, guint32 token, double bias);
+
+/**
+ * bitnet_params_validate:
+ * @self: parameters
+ * @error: return location
+ *
+ * Checks every field against its range: @temperature, @dynatemp_range,
+ * @dynatemp_exponent and @mirostat_tau 0 to 100; @top_p, @min_p, @typical_p,
+ * @xtc_probability and @xtc_threshold 0 to 1; @penalty_last_n from -1;
+ * @penalty_repeat 0.01 to 100; @penalty_freq and @penalty_present -100 to
+ * 100; @mirostat 0 to 2; @mirostat_eta 0 to 10; at most 64 stop texts of 1 to
+ * 1024 bytes of UTF-8.
+ *
+ * Returns: %TRUE if all fit; otherwise %BITNET_ERROR_INVALID_ARGUMENT names
+ *   the field, its value and its range
+ */
 BITNET_AVAILABLE_IN_ALL
 gboolean bitnet_params_validate (const BitnetParams *self, GError **error);
+
+/**
+ * bitnet_params_load_json:
+ * @self: parameters
+ * @json: a JSON object in UTF-8
+ * @length: bytes of @json, or -1 if it ends with NUL
+ * @error: return location
+ *
+ * Overrides fields. The members have the names of the fields, written with
+ * `-` or `_`: `{"temperature": 0.2, "max-tokens": 64, "stop": ["\n\n"]}`.
+ * `stop` is a string or an array of strings; `logit-bias` an object from
+ * token id to a number, or to `false`, which bans the token. On failure
+ * nothing is changed.
+ *
+ * Returns: %TRUE on success; otherwise %BITNET_ERROR_INVALID_ARGUMENT names
+ *   the member that is unknown, of the wrong type or out of its range
+ */
 BITNET_AVAILABLE_IN_ALL
-gboolean bitnet_params_load_json (BitnetParams *self, const char *json,
-    gssize length, GError **error);
+gboolean bitnet_params_load_json (
+    BitnetParams *self, const char *json, gssize length, GError **error);
+
+/**
+ * bitnet_params_resolve_seed:
+ * @self: parameters
+ *
+ * The seed that a response with these parameters starts from, by the one rule
+ * of the project: @seed if it is not 0; else the environment variable
+ * `BITNET_SEED` if set; else 42 if `BITNET_DETERMINISTIC` is true; else a
+ * fresh random number.
+ *
+ * Returns: the seed
+ */
+BITNET_AVAILABLE_IN_ALL
+guint64 bitnet_params_resolve_seed (const BitnetParams *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BitnetParams, bitnet_params_free)
 
