@@ -15,8 +15,10 @@ enum {
 /* The processor's flags, detected once. */
 unsigned bn_cpu_detect (void);
 
-/* Flags by name for BITNET_CPU_MASK: a number, or names from "none", "avx2",
- * "avx512", "neon", "dotprod", "i8mm" joined by commas; ~0 for NULL. */
+/* Flags by name for BITNET_CPU_MASK: a number, or names from "none" (or
+ * "c"), "avx2", "avx512", "neon", "dotprod", "i8mm" joined by commas. A name
+ * stands for its level and those below it. ~0 for NULL, an empty text and a
+ * text without a known name. */
 unsigned bn_cpu_parse_mask (const char *text);
 
 /* Short name of the highest level in flags: "avx512", "avx2", "c", ... */

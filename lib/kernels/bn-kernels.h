@@ -92,8 +92,8 @@ typedef struct {
   /* y[a * y_stride + row] = activation row a . weight row, for the rows
    * [row_begin, row_end) and n_acts activation rows act_stride bytes apart. */
   void (*matmul) (float *y, size_t y_stride, const BnMatrix *w,
-      uint32_t row_begin, uint32_t row_end, const void *acts,
-      size_t act_stride, uint32_t n_acts);
+      uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+      uint32_t n_acts);
 } BnMatmulOps;
 
 /* Where one head group of a sequence finds its keys and values: pages of
@@ -116,11 +116,11 @@ typedef struct {
   void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);
 
   /* y = x / sqrt (mean (x^2) + eps) * w */
-  void (*rms_norm) (float *y, const float *x, const float *w, uint32_t n,
-      float eps);
+  void (*rms_norm) (
+      float *y, const float *x, const float *w, uint32_t n, float eps);
   /* y = (x - mean) / sqrt (var + eps) * w + b */
-  void (*layer_norm) (float *y, const float *x, const float *w,
-      const float *b, uint32_t n, float eps);
+  void (*layer_norm) (float *y, const float *x, const float *w, const float *b,
+      uint32_t n, float eps);
   /* y += x;  y = max (gate, 0)^2 * up;  y = silu (gate) * up;  y = gelu (x) */
   void (*add) (float *y, const float *x, uint32_t n);
   void (*relu2_mul) (float *y, const float *gate, const float *up, uint32_t n);
@@ -184,8 +184,8 @@ int bn_tl2_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
 int bn_ternary_row_unpack (uint8_t *codes, float *scale, BnType type,
     const void *row, uint32_t n_cols);
 /* The scale of an I2_S, TL1 or TL2 tensor. */
-float bn_ternary_tensor_scale (BnType type, const void *data, uint32_t n_rows,
-    uint32_t n_cols);
+float bn_ternary_tensor_scale (
+    BnType type, const void *data, uint32_t n_rows, uint32_t n_cols);
 /* Writes codes 0..2 and scale as an I2_S tensor of layout; tail zeroed. */
 void bn_i2s_pack (void *data, const uint8_t *codes, uint32_t n_rows,
     uint32_t n_cols, BnI2sLayout layout, float scale);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ladder: C first, then each level the processor has overwrites what it
+ * does better. */
+#include "bn-kernels.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include "bn-blocks.h"
+#include "bn-cpu.h"
+#include "ref.h"
+
+static size_t
+round_up (size_t size, size_t unit)
+{
+  return (size + unit - 1) / unit * unit;
+}
+
+size_t
+bn_act_size (BnAct act, uint32_t n)
+{
+  size_t size = 0;
+
+  switch (act) {
+    case BN_ACT_F32:
+      size = sizeof (float) * (size_t) n;
+      break;
+    case BN_ACT_I8:
+      size = BN_ALIGN + round_up (n, BN_COL_PADDING);
+      break;
+    case BN_ACT_Q8_0:
+      size = sizeof (BnActQ8_0) * (size_t) (n / BN_QK);
+      break;
+    case BN_ACT_Q8_1:
+      size = sizeof (BnActQ8_1) * (size_t) (n / BN_QK);
+      break;
+    case BN_ACT_Q8_K:
+      size = sizeof (BnActQ8_K) * (size_t) (n / BN_QK_K);
+      break;
+    case BN_N_ACTS:
+      break;
+  }
+  return round_up (size, BN_ALIGN);
+}
+
+void
+bn_kernels_init (BnKernels *k, unsigned cpu_flags)
+{
+  cpu_flags &= bn_cpu_detect ();
+  bn_kernels_init_c (k);
+}
+
+static BnKernels kernels;
+
+static void
+init_kernels (void)
+{
+  bn_kernels_init (&kernels, bn_cpu_parse_mask (getenv ("BITNET_CPU_MASK")));
+}
+
+const BnKernels *
+bn_kernels_get (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, init_kernels);
+  return &kernels;
+}
