@@ -8,6 +8,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include "bn-mapping.h"
 #include "bn-types.h"
 
 typedef struct BnGguf BnGguf;
@@ -39,38 +40,45 @@ typedef struct {
   uint64_t offset;         /* of data in its file, for messages */
   const uint64_t *strings; /* string arrays: count offsets from data, each of
                               the length field; NULL otherwise */
+  uint64_t key_offset;     /* of the pair in its file, for messages */
+  uint32_t length_size;    /* bytes of a string's length field: 8, or 4 */
 } BnGgufKv;
 
-/* One tensor. ne[0] is contiguous; missing dimensions are 1. */
+/* One tensor. ne[0] is contiguous; missing dimensions are 1, none is 0. data
+ * is aligned for the numbers of its type (8 bytes at most), not for vectors. */
 typedef struct {
   const char *name; /* NUL-terminated */
   BnType type;
   uint32_t n_dims;
   uint64_t ne[4];
   const uint8_t *data;
-  uint64_t size;   /* bytes at data, tail included */
-  uint64_t offset; /* of data in its file, for messages */
-  uint32_t file;   /* index of the file of a split model */
+  uint64_t size;        /* bytes at data, tail included */
+  uint64_t offset;      /* of data in its file, for messages */
+  uint32_t file;        /* index of the file of a split model */
+  uint64_t info_offset; /* of its description in its file, for messages */
 } BnGgufTensor;
 
 /* Opens path; with split.count > 1 also its siblings (any of the files may be
  * named). Errors: BITNET_ERROR with file, offset, found and expected in the
  * message, or G_IO_ERROR_CANCELLED. */
-BnGguf *bn_gguf_open (const char *path, GCancellable *cancellable,
-    GError **error);
+BnGguf *bn_gguf_open (
+    const char *path, GCancellable *cancellable, GError **error);
 
 /* Parses bytes that are in memory; name stands for the file in messages. */
-BnGguf *bn_gguf_new_from_bytes (GBytes *bytes, const char *name,
-    GError **error);
+BnGguf *bn_gguf_new_from_bytes (
+    GBytes *bytes, const char *name, GError **error);
 
 BnGguf *bn_gguf_ref (BnGguf *self);
 void bn_gguf_unref (BnGguf *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnGguf, bn_gguf_unref)
 
+/* As it was given to bn_gguf_open(). */
 const char *bn_gguf_get_path (const BnGguf *self);
 uint32_t bn_gguf_get_version (const BnGguf *self);
 uint32_t bn_gguf_get_n_files (const BnGguf *self);
 const char *bn_gguf_get_file_path (const BnGguf *self, uint32_t file);
+/* What identifies one file; zero if the bytes came from memory. */
+const BnFileId *bn_gguf_get_file_id (const BnGguf *self, uint32_t file);
 /* The mapping of one file (transfer none). */
 GBytes *bn_gguf_get_file_bytes (const BnGguf *self, uint32_t file);
 /* Bytes in front of the tensor data of the first file. */
@@ -81,8 +89,7 @@ const BnGgufKv *bn_gguf_get_kv (const BnGguf *self, size_t i);
 const BnGgufKv *bn_gguf_find_kv (const BnGguf *self, const char *key);
 size_t bn_gguf_get_n_tensors (const BnGguf *self);
 const BnGgufTensor *bn_gguf_get_tensor (const BnGguf *self, size_t i);
-const BnGgufTensor *bn_gguf_find_tensor (const BnGguf *self,
-    const char *name);
+const BnGgufTensor *bn_gguf_find_tensor (const BnGguf *self, const char *name);
 
 /* Element i of a value (0 for scalars). Integers convert to any integer type
  * that holds the value, numbers to double; strings are (pointer, length)
@@ -91,16 +98,16 @@ gboolean bn_gguf_kv_get_uint (const BnGgufKv *kv, uint64_t i, uint64_t *value);
 gboolean bn_gguf_kv_get_int (const BnGgufKv *kv, uint64_t i, int64_t *value);
 gboolean bn_gguf_kv_get_double (const BnGgufKv *kv, uint64_t i, double *value);
 gboolean bn_gguf_kv_get_bool (const BnGgufKv *kv, uint64_t i, gboolean *value);
-gboolean bn_gguf_kv_get_string (const BnGgufKv *kv, uint64_t i,
-    const char **value, size_t *length);
+gboolean bn_gguf_kv_get_string (
+    const BnGgufKv *kv, uint64_t i, const char **value, size_t *length);
 
 /* The same by key, of a scalar. FALSE if absent or of another kind. */
-gboolean bn_gguf_get_uint (const BnGguf *self, const char *key,
-    uint64_t *value);
-gboolean bn_gguf_get_double (const BnGguf *self, const char *key,
-    double *value);
-gboolean bn_gguf_get_bool (const BnGguf *self, const char *key,
-    gboolean *value);
+gboolean bn_gguf_get_uint (
+    const BnGguf *self, const char *key, uint64_t *value);
+gboolean bn_gguf_get_double (
+    const BnGguf *self, const char *key, double *value);
+gboolean bn_gguf_get_bool (
+    const BnGguf *self, const char *key, gboolean *value);
 /* A copy (transfer full), NULL if absent, not a string or not UTF-8. */
 char *bn_gguf_dup_string (const BnGguf *self, const char *key);
 
@@ -113,14 +120,14 @@ BnGgufWriter *bn_gguf_writer_new (const char *path, GError **error);
 void bn_gguf_writer_free (BnGgufWriter *self); /* removes an unfinished file */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnGgufWriter, bn_gguf_writer_free)
 
-void bn_gguf_writer_add_uint32 (BnGgufWriter *self, const char *key,
-    uint32_t value);
-void bn_gguf_writer_add_float (BnGgufWriter *self, const char *key,
-    float value);
-void bn_gguf_writer_add_bool (BnGgufWriter *self, const char *key,
-    gboolean value);
-void bn_gguf_writer_add_string (BnGgufWriter *self, const char *key,
-    const char *value);
+void bn_gguf_writer_add_uint32 (
+    BnGgufWriter *self, const char *key, uint32_t value);
+void bn_gguf_writer_add_float (
+    BnGgufWriter *self, const char *key, float value);
+void bn_gguf_writer_add_bool (
+    BnGgufWriter *self, const char *key, gboolean value);
+void bn_gguf_writer_add_string (
+    BnGgufWriter *self, const char *key, const char *value);
 void bn_gguf_writer_add_strings (BnGgufWriter *self, const char *key,
     const char *const *values, size_t n_values);
 /* An array of numbers, packed as in the file. */
@@ -130,6 +137,6 @@ void bn_gguf_writer_add_array (BnGgufWriter *self, const char *key,
 void bn_gguf_writer_add_kv (BnGgufWriter *self, const BnGgufKv *kv);
 void bn_gguf_writer_add_tensor (BnGgufWriter *self, const char *name,
     BnType type, uint32_t n_dims, const uint64_t *ne);
-gboolean bn_gguf_writer_write (BnGgufWriter *self, const void *data,
-    size_t size, GError **error);
+gboolean bn_gguf_writer_write (
+    BnGgufWriter *self, const void *data, size_t size, GError **error);
 gboolean bn_gguf_writer_finish (BnGgufWriter *self, GError **error);
