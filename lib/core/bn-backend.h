@@ -15,9 +15,18 @@
 
 #include <gio/gio.h>
 #include "bn-gguf.h"
+#include "bn-hparams.h"
 #include "bn-kernels.h"
 
 typedef struct BnBackend BnBackend;
+
+/* Whether weights are rearranged for the device. Same values as
+ * BitnetRepack. */
+typedef enum {
+  BN_REPACK_AUTO,   /* where it makes the products faster */
+  BN_REPACK_NEVER,  /* use the mapped file wherever kernels can */
+  BN_REPACK_ALWAYS, /* every matrix that has a packed form */
+} BnRepack;
 
 /* y = scale * (matrix x) + bias */
 typedef struct {
@@ -107,7 +116,7 @@ typedef struct {
 
   /* How a matrix of file type is held. Sets ops and pack; the packed size,
    * or 0 if the file's own bytes serve (then data is set by the caller). */
-  size_t (*linear_init) (BnBackend *self, BnLinear *linear, int repack);
+  size_t (*linear_init) (BnBackend *self, BnLinear *linear, BnRepack repack);
   /* Packs rows [row_begin, row_end) into matrix.data; src is the first of
    * them in the canonical form (bn-kernels.h). Any thread of for_each. */
   void (*linear_pack) (BnBackend *self, const BnLinear *linear, const void *src,
@@ -137,7 +146,8 @@ typedef struct {
   void (*matmul) (BnBackend *self, float *y, size_t y_stride, const float *x,
       size_t x_stride, const BnLinear *const *linears, uint32_t n_linears,
       uint32_t n_rows);
-  /* Head norms and rope on q and k in place; keys and values to the cache. */
+  /* Head norms and rope on q and k in place, q rounded to halves; keys and
+   * values to the cache. */
   void (*store_kv) (BnBackend *self, float *qkv, const BnAttention *attention,
       const BnBatch *batch);
   /* out: rows of n_heads * head_size */
@@ -145,7 +155,7 @@ typedef struct {
       const BnAttention *attention, const BnBatch *batch);
   /* A row of gate_up: n gates, n ups (GELU: n inputs alone). y: rows of n */
   void (*activate) (BnBackend *self, float *y, const float *gate_up, uint32_t n,
-      int activation, uint32_t n_rows);
+      BnActivation activation, uint32_t n_rows);
   /* y += x */
   void (*add) (
       BnBackend *self, float *y, const float *x, uint32_t n, uint32_t n_rows);

@@ -27,13 +27,6 @@
 
 typedef struct BnTransformer BnTransformer;
 
-/* Same values as BitnetRepack. */
-typedef enum {
-  BN_REPACK_AUTO,
-  BN_REPACK_NEVER,
-  BN_REPACK_ALWAYS,
-} BnRepack;
-
 typedef struct {
   uint32_t context_size; /* most cells of a sequence; 0: the model's context.
                             gpt2 never gets more than the model's */

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The forward pass, as operators of the backend.
+ *
+ *     x = token_embd[tokens] (+ position_embd[positions])
+ *     every layer:
+ *         x += W_o sub_norm (attention (W_qkv norm (x)))
+ *         x += W_down sub_norm (act (W_gate_up norm (x)))
+ *     logits = W_out norm (x)        only for the rows that were asked for
+ *
+ * Buffers hold batch_size rows and are made once. After the attention of the
+ * last layer nothing looks at the other rows any more, so from there on only
+ * the rows that need logits are computed. */
+#include "bn-transformer.h"
+#include "bitnet-error.h"
+#include "bn-weights.h"
+
+#include <string.h>
+
+enum {
+  DEFAULT_BATCH_SIZE = 512,
+  /* Cells of a sequence, unless more are asked for: some models claim
+   * millions. */
+  MAX_DEFAULT_CONTEXT = 1 << 20,
+};
+
+struct BnTransformer {
+  BnGguf *gguf;
+  BnBackend *backend;
+  BnHparams hparams;
+  BnWeights *weights;
+  BnKvCache *kv_cache;
+  uint32_t context_size;
+  uint32_t batch_size;
+  uint32_t n_logits;
+
+  /* Of the device, rows of one token each. */
+  void *scratch;
+  size_t scratch_size;
+  float *x;        /* n_embd: the residual stream */
+  float *normed;   /* n_embd: input of a product */
+  float *product;  /* n_embd: output of attn_output and ffn_down */
+  float *gathered; /* n_embd */
+  float *qkv;      /* queries, keys, values */
+  float *attn;     /* n_heads * head_size */
+  float *attn_sub; /* the same, normed */
+  float *gate_up;  /* 2 n_ff */
+  float *ffn;      /* n_ff */
+  float *ffn_sub;  /* the same, normed */
+  float *logits;   /* n_vocab, n_logits rows */
+
+  /* Of the host. */
+  float *host_logits; /* logits itself where the device is the host */
+  uint32_t *tokens;
+  uint32_t *positions;
+  uint32_t *logit_rows; /* rows of the batch that need logits */
+  uint32_t n_logit_rows;
+  float *cos_sin;
+  BnBatchRun *runs;
+  BnBatch batch;
+};
+
+/* Creation */
+
+/* Cuts the scratch into buffers; with a NULL base just adds up. */
+static size_t
+place_buffers (BnTransformer *self, uint8_t *base)
+{
+  const BnHparams *h = &self->hparams;
+  const size_t q_size = (size_t) h->n_heads * h->head_size;
+  const size_t kv_size = (size_t) h->n_kv_heads * h->head_size;
+  const struct {
+    float **buffer;
+    size_t row;
+    uint32_t n_rows;
+  } buffers[] = {
+      {&self->x, h->n_embd, self->batch_size},
+      {&self->normed, h->n_embd, self->batch_size},
+      {&self->product, h->n_embd, self->batch_size},
+      {&self->gathered, h->n_embd, self->batch_size},
+      {&self->qkv, q_size + 2 * kv_size, self->batch_size},
+      {&self->attn, q_size, self->batch_size},
+      {&self->attn_sub, q_size, self->batch_size},
+      {&self->gate_up, 2 * (size_t) h->n_ff, self->batch_size},
+      {&self->ffn, h->n_ff, self->batch_size},
+      {&self->ffn_sub, h->n_ff, self->batch_size},
+      {&self->logits, h->n_vocab, self->n_logits},
+  };
+  size_t size = 0;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (buffers); i++) {
+    if (base)
+      *buffers[i].buffer = (float *) (base + size);
+    size += buffers[i].row * buffers[i].n_rows * sizeof (float);
+    size = (size + BN_ALIGN - 1) / BN_ALIGN * BN_ALIGN;
+  }
+  return size;
+}
+
+static gboolean
+make_scratch (BnTransformer *self, GError **error)
+{
+  const BnHparams *h = &self->hparams;
+  BnBackend *backend = self->backend;
+  const size_t group = h->n_heads / h->n_kv_heads;
+  const uint32_t q_size = h->n_heads * h->head_size;
+  const size_t logits_size =
+      (size_t) self->n_logits * h->n_vocab * sizeof (float);
+
+  self->scratch_size = place_buffers (self, NULL);
+  self->scratch = backend->ops->alloc (backend, self->scratch_size);
+  if (self->scratch)
+    place_buffers (self, self->scratch);
+  self->host_logits =
+      backend->is_host ? self->logits : g_try_malloc (logits_size);
+  if (self->scratch == NULL || self->host_logits == NULL
+      || !backend->ops->prepare (backend, self->batch_size,
+          MAX (MAX (h->n_embd, h->n_ff), q_size),
+          MAX (group * self->context_size, h->head_size))) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+        "no memory for batches of %u tokens, %" G_GSIZE_FORMAT
+        " bytes; a smaller batch needs less",
+        self->batch_size, self->scratch_size);
+    return FALSE;
+  }
+  self->tokens = g_new (uint32_t, self->batch_size);
+  self->positions = g_new (uint32_t, self->batch_size);
+  self->logit_rows = g_new (uint32_t, self->batch_size);
+  self->runs = g_new (BnBatchRun, self->batch_size);
+  if (h->rope != BN_ROPE_NONE)
+    self->cos_sin = g_new (float, (size_t) self->batch_size * h->n_rot);
+  return TRUE;
+}
+
+static void
+choose_sizes (BnTransformer *self, const BnTransformerOptions *options)
+{
+  const BnHparams *h = &self->hparams;
+
+  self->context_size = options->context_size;
+  if (self->context_size == 0)
+    self->context_size = MIN (h->n_context, MAX_DEFAULT_CONTEXT);
+  if (self->weights->position_embd.data)
+    self->context_size = MIN (self->context_size, h->n_context);
+  self->batch_size =
+      options->batch_size ? options->batch_size : DEFAULT_BATCH_SIZE;
+  self->n_logits = self->batch_size;
+  if (options->n_logits)
+    self->n_logits = MIN (options->n_logits, self->batch_size);
+}
+
+BnTransformer *
+bn_transformer_new (BnGguf *gguf, BnBackend *backend,
+    const BnTransformerOptions *options, BnProgressFunc progress,
+    gpointer progress_data, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnTransformer) self = g_new0 (BnTransformer, 1);
+  const BnHparams *h = &self->hparams;
+
+  self->gguf = bn_gguf_ref (gguf);
+  self->backend = backend;
+  if (!bn_hparams_read (&self->hparams, gguf, error))
+    return NULL;
+  self->weights = bn_weights_load (gguf, h, backend, options->repack,
+      options->i2s_layout, progress, progress_data, cancellable, error);
+  if (self->weights == NULL)
+    return NULL;
+  choose_sizes (self, options);
+  self->kv_cache =
+      bn_kv_cache_new (backend, h->n_layers, h->n_kv_heads, h->head_size,
+          options->n_cells ? options->n_cells : self->context_size, error);
+  if (self->kv_cache == NULL || !make_scratch (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+void
+bn_transformer_free (BnTransformer *self)
+{
+  if (self->scratch)
+    self->backend->ops->release (
+        self->backend, self->scratch, self->scratch_size);
+  if (!self->backend->is_host)
+    g_free (self->host_logits);
+  g_free (self->tokens);
+  g_free (self->positions);
+  g_free (self->logit_rows);
+  g_free (self->cos_sin);
+  g_free (self->runs);
+  g_clear_pointer (&self->kv_cache, bn_kv_cache_free);
+  g_clear_pointer (&self->weights, bn_weights_free);
+  bn_gguf_unref (self->gguf);
+  g_free (self);
+}
+
+const BnHparams *
+bn_transformer_get_hparams (const BnTransformer *self)
+{
+  return &self->hparams;
+}
+
+BnKvCache *
+bn_transformer_get_kv_cache (BnTransformer *self)
+{
+  return self->kv_cache;
+}
+
+uint32_t
+bn_transformer_get_context_size (const BnTransformer *self)
+{
+  return self->context_size;
+}
+
+uint32_t
+bn_transformer_get_batch_size (const BnTransformer *self)
+{
+  return self->batch_size;
+}
+
+uint32_t
+bn_transformer_get_n_logits (const BnTransformer *self)
+{
+  return self->n_logits;
+}
+
+uint64_t
+bn_transformer_get_memory_size (const BnTransformer *self)
+{
+  return (uint64_t) self->weights->memory_size + self->scratch_size;
+}
+
+/* The forward pass */
+
+/* Adds one run to the batch. */
+static gboolean
+add_run (BnTransformer *self, const BnRun *run, GError **error)
+{
+  const BnHparams *h = &self->hparams;
+  BnBatch *batch = &self->batch;
+  const uint32_t position = bn_kv_seq_get_n_cells (run->seq);
+
+  g_assert (
+      run->n_tokens > 0 && run->n_tokens <= self->batch_size - batch->n_rows);
+  if (!bn_kv_seq_reserve (run->seq, run->n_tokens, error))
+    return FALSE;
+  self->runs[batch->n_runs++] = (BnBatchRun){
+      .pages = bn_kv_seq_get_pages (run->seq),
+      .first_row = batch->n_rows,
+      .n_rows = run->n_tokens,
+      .position = position,
+  };
+  for (uint32_t i = 0; i < run->n_tokens; i++) {
+    const uint32_t row = batch->n_rows++;
+
+    if (run->tokens[i] >= h->n_vocab) {
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+          "token %u at position %u, expected less than the vocabulary size "
+          "%u",
+          run->tokens[i], position + i, h->n_vocab);
+      return FALSE;
+    }
+    self->tokens[row] = run->tokens[i];
+    self->positions[row] = position + i;
+    if (self->cos_sin)
+      bn_hparams_rope (h, self->weights->rope_freqs, position + i,
+          self->cos_sin + (size_t) row * h->n_rot);
+    if (run->logits == BN_LOGITS_ALL
+        || (run->logits == BN_LOGITS_LAST && i + 1 == run->n_tokens))
+      self->logit_rows[self->n_logit_rows++] = row;
+  }
+  return TRUE;
+}
+
+static gboolean
+make_batch (
+    BnTransformer *self, const BnRun *runs, uint32_t n_runs, GError **error)
+{
+  self->batch = (BnBatch){
+      .runs = self->runs,
+      .positions = self->positions,
+      .cos_sin = self->cos_sin,
+  };
+  self->n_logit_rows = 0;
+  for (uint32_t i = 0; i < n_runs; i++) {
+    if (!add_run (self, &runs[i], error))
+      return FALSE;
+  }
+  g_assert (self->n_logit_rows <= self->n_logits);
+  return TRUE;
+}
+
+static void
+embed (BnTransformer *self)
+{
+  const BnBackendOps *ops = self->backend->ops;
+  const uint32_t n_rows = self->batch.n_rows;
+
+  ops->embed (
+      self->backend, self->x, &self->weights->token_embd, self->tokens, n_rows);
+  if (self->weights->position_embd.data) {
+    ops->embed (self->backend, self->product, &self->weights->position_embd,
+        self->positions, n_rows);
+    ops->add (
+        self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
+  }
+}
+
+/* y = the product of one matrix, rows one behind the other. */
+static void
+multiply (BnTransformer *self, float *y, const float *x, const BnLinear *linear,
+    uint32_t n_rows)
+{
+  self->backend->ops->matmul (self->backend, y, linear->matrix.n_rows, x,
+      linear->matrix.n_cols, &linear, 1, n_rows);
+}
+
+/* self->attn = attention (W_qkv norm (x)); keys and values to the cache. */
+static void
+compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
+{
+  const BnHparams *h = &self->hparams;
+  const BnBackendOps *ops = self->backend->ops;
+  const BnLinear *parts[G_N_ELEMENTS (layer->attn_qkv)];
+  const BnAttention attention = {
+      .kv = bn_kv_cache_get_layout (self->kv_cache),
+      .layer = index,
+      .n_heads = h->n_heads,
+      .n_kv_heads = h->n_kv_heads,
+      .head_size = h->head_size,
+      .n_rot = h->n_rot,
+      .is_neox = h->rope == BN_ROPE_NEOX,
+      .scale = h->attn_scale,
+      .q_norm = layer->attn_q_norm.weight ? &layer->attn_q_norm : NULL,
+      .k_norm = layer->attn_k_norm.weight ? &layer->attn_k_norm : NULL,
+  };
+  const size_t qkv_stride =
+      (h->n_heads + 2 * (size_t) h->n_kv_heads) * h->head_size;
+
+  for (uint32_t i = 0; i < layer->n_attn_qkv; i++)
+    parts[i] = &layer->attn_qkv[i];
+  ops->norm (self->backend, self->normed, self->x, &layer->attn_norm,
+      self->batch.n_rows);
+  ops->matmul (self->backend, self->qkv, qkv_stride, self->normed, h->n_embd,
+      parts, layer->n_attn_qkv, self->batch.n_rows);
+  ops->store_kv (self->backend, self->qkv, &attention, &self->batch);
+  ops->attend (self->backend, self->attn, self->qkv, &attention, &self->batch);
+}
+
+/* x += W_o sub_norm (self->attn) */
+static void
+add_attention (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+{
+  const BnBackendOps *ops = self->backend->ops;
+  const float *attn = self->attn;
+
+  if (self->hparams.has_sub_norms) {
+    ops->norm (
+        self->backend, self->attn_sub, attn, &layer->attn_sub_norm, n_rows);
+    attn = self->attn_sub;
+  }
+  multiply (self, self->product, attn, &layer->attn_output, n_rows);
+  ops->add (
+      self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
+}
+
+/* x += W_down sub_norm (act (W_gate_up norm (x))) */
+static void
+add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+{
+  const BnHparams *h = &self->hparams;
+  const BnBackendOps *ops = self->backend->ops;
+  const BnLinear *parts[G_N_ELEMENTS (layer->ffn_gate_up)];
+  const float *ffn = self->ffn;
+
+  for (uint32_t i = 0; i < layer->n_ffn_gate_up; i++)
+    parts[i] = &layer->ffn_gate_up[i];
+  ops->norm (self->backend, self->normed, self->x, &layer->ffn_norm, n_rows);
+  ops->matmul (self->backend, self->gate_up,
+      (size_t) layer->n_ffn_gate_up * h->n_ff, self->normed, h->n_embd, parts,
+      layer->n_ffn_gate_up, n_rows);
+  ops->activate (
+      self->backend, self->ffn, self->gate_up, h->n_ff, h->activation, n_rows);
+  if (h->has_sub_norms) {
+    ops->norm (self->backend, self->ffn_sub, ffn, &layer->ffn_sub_norm, n_rows);
+    ffn = self->ffn_sub;
+  }
+  multiply (self, self->product, ffn, &layer->ffn_down, n_rows);
+  ops->add (self->backend, self->x, self->product, h->n_embd, n_rows);
+}
+
+/* From here on the rows are those that need logits. */
+static void
+keep_logit_rows (BnTransformer *self)
+{
+  const BnBackendOps *ops = self->backend->ops;
+  const uint32_t attn_size = self->hparams.n_heads * self->hparams.head_size;
+  float *x = self->x;
+  float *attn = self->attn;
+
+  if (self->n_logit_rows == self->batch.n_rows)
+    return;
+  ops->gather (self->backend, self->gathered, x, self->hparams.n_embd,
+      self->logit_rows, self->n_logit_rows);
+  self->x = self->gathered;
+  self->gathered = x;
+  ops->gather (self->backend, self->attn_sub, attn, attn_size, self->logit_rows,
+      self->n_logit_rows);
+  self->attn = self->attn_sub;
+  self->attn_sub = attn;
+}
+
+static void
+compute_logits (BnTransformer *self)
+{
+  self->backend->ops->norm (self->backend, self->normed, self->x,
+      &self->weights->output_norm, self->n_logit_rows);
+  multiply (self, self->logits, self->normed, &self->weights->output,
+      self->n_logit_rows);
+}
+
+static void
+compute_batch (BnTransformer *self)
+{
+  const uint32_t n_layers = self->weights->n_layers;
+
+  embed (self);
+  for (uint32_t i = 0; i < n_layers; i++) {
+    const BnLayer *layer = &self->weights->layers[i];
+    uint32_t n_rows = self->batch.n_rows;
+
+    compute_attention (self, layer, i);
+    if (i + 1 == n_layers) {
+      keep_logit_rows (self);
+      n_rows = self->n_logit_rows;
+    }
+    if (n_rows == 0)
+      return;
+    add_attention (self, layer, n_rows);
+    add_ffn (self, layer, n_rows);
+  }
+  compute_logits (self);
+}
+
+/* Looks at the bits: no comparison of floats finds NaN for sure under every
+ * compiler option. */
+static gboolean
+has_not_finite (const float *values, size_t n)
+{
+  const uint32_t exponent = 0x7f800000;
+  int n_bad = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy (&bits, &values[i], sizeof bits);
+    n_bad |= (bits & exponent) == exponent;
+  }
+  return n_bad != 0;
+}
+
+static gboolean
+check_logits (BnTransformer *self, GError **error)
+{
+  const size_t n_vocab = self->hparams.n_vocab;
+
+  for (uint32_t i = 0; i < self->n_logit_rows; i++) {
+    if (has_not_finite (self->host_logits + i * n_vocab, n_vocab)) {
+      const uint32_t row = self->logit_rows[i];
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
+          "%s: the logits after token %u at position %u are not finite; the "
+          "weights are damaged or of another layout",
+          bn_gguf_get_path (self->gguf), self->tokens[row],
+          self->positions[row]);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+commit_runs (BnTransformer *self, BnRun *runs, uint32_t n_runs)
+{
+  float *logits = self->host_logits;
+
+  for (uint32_t i = 0; i < n_runs; i++) {
+    BnRun *run = &runs[i];
+
+    bn_kv_seq_commit (run->seq, run->tokens, run->n_tokens);
+    run->result = run->logits == BN_LOGITS_NONE ? NULL : logits;
+    if (run->logits == BN_LOGITS_LAST)
+      logits += self->hparams.n_vocab;
+    else if (run->logits == BN_LOGITS_ALL)
+      logits += (size_t) run->n_tokens * self->hparams.n_vocab;
+  }
+}
+
+gboolean
+bn_transformer_forward (BnTransformer *self, BnRun *runs, uint32_t n_runs,
+    const int *abort, GError **error)
+{
+  BnBackend *backend = self->backend;
+
+  if (!make_batch (self, runs, n_runs, error))
+    return FALSE;
+  if (self->batch.n_rows == 0)
+    return TRUE;
+  backend->ops->begin (backend, abort);
+  compute_batch (self);
+  if (!backend->ops->end (backend)) {
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+        "the computation was cancelled");
+    return FALSE;
+  }
+  if (!backend->is_host && self->n_logit_rows > 0)
+    backend->ops->read (backend, self->host_logits, self->logits,
+        (size_t) self->n_logit_rows * self->hparams.n_vocab
+            * sizeof *self->logits);
+  if (!check_logits (self, error))
+    return FALSE;
+  commit_runs (self, runs, n_runs);
+  return TRUE;
+}
