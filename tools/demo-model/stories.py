@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Write the training text of the demo model: short children's stories.
 
-Every document is made from the small grammar below, with a seeded random
-generator, so the text is ours and can be made again bit by bit.  A story is
-an opening (who, where, weather), a plot (a list of beats, each with several
-wordings) and an ending.  A few short families of questions and answers are
-mixed in, because users type questions too.
+Every document is made from the grammar in grammar.py, plots.txt, answers.py
+and questions.txt with a seeded random generator, so the text is ours and can
+be made again bit by bit.  A story is an opening (who, where, weather), a plot
+(a list of beats, each with several wordings) and an ending.  A few short
+families of questions and answers are mixed in, because users type questions
+too.
 
-Grammar of a plot line: alternatives are separated by " | ", "[a/b]" picks one
-of a and b, "{slot}" is filled in from the story's cast, "a_" becomes "a" or
-"an", a leading "?" makes the line optional, a leading "!" bars words in front
-such as "One day,".  "@x,y: 1,2 ; 3,4" binds slots x
-and y to one of the tuples for the whole story.
+Notation: wordings are separated by " | ", "[a/b]" picks one of a and b,
+"{slot}" is filled in from the story's cast, "a_" becomes "a" or "an".  A
+leading "?" makes a beat optional, a leading "!" bars words in front such as
+"One day,".  "@x,y: 1,2 ; 3,4" binds slots x and y to one of the tuples for
+the whole story; "@@" lists what the opening must not do.
 
 Usage: stories.py --count N --seed S --output FILE   (documents end in NUL)
 """
@@ -23,8 +24,8 @@ import re
 
 from grammar import (
     ANIMALS, BOYS, COLORS, ENDINGS, FOODS, FRIEND_LINES, GIRLS, HOBBIES,
-    HOMES_ANIMAL, HOMES_CHILD, OBJECTS, OPENINGS_NAMED, OPENINGS_PLAIN, OPENINGS_THE,
-    PEOPLE, PET_NAMES, PLACES, PLOTS, PREFIXES, TRAITS, WEATHER)
+    HOMES_ANIMAL, HOMES_CHILD, OBJECTS, OPENINGS_NAMED, OPENINGS_PLAIN,
+    OPENINGS_THE, PEOPLE, PET_NAMES, PLACES, PREFIXES, TRAITS, WEATHER, load)
 from answers import make_answer
 
 SUBJECT = {
@@ -167,7 +168,8 @@ def cast(rng):
         "n": hero.ref, "call": hero.call, "intro": hero.intro,
         "he": he, "him": him, "his": his, "himself": himself,
         "He": he.capitalize(), "His": his.capitalize(),
-        "species": hero.species, "size": hero.size, "name": hero.name or rng.choice(PET_NAMES),
+        "species": hero.species, "size": hero.size,
+        "name": hero.name or rng.choice(PET_NAMES),
         "m": friend.ref, "mcall": friend.call, "mintro": friend.intro,
         "he2": he2, "him2": him2, "his2": his2, "himself2": himself2,
         "He2": he2.capitalize(), "His2": his2.capitalize(),
@@ -188,18 +190,17 @@ def cast(rng):
     return hero, friend, slots
 
 
-def parse_plot(text):
+def parse_plot(lines):
     flags, binds, beats = set(), [], []
-    for line in text.strip().splitlines():
-        line = line.strip()
+    for line in lines:
         if line.startswith("@@"):
             flags.update(line[2:].split())
         elif line.startswith("@"):
             names, values = line[1:].split(":", 1)
             binds.append(([n.strip() for n in names.split(",")],
                           [[p.strip() for p in v.split(",")]
-                           for v in values.split(";")]))
-        elif line:
+                           for v in values.strip("; ").split(";")]))
+        else:
             beats.append(line)
     for names, values in binds:
         for value in values:
@@ -207,13 +208,13 @@ def parse_plot(text):
     return flags, binds, beats
 
 
-PARSED = [parse_plot(p) for p in PLOTS]
+PLOTS = [parse_plot(lines) for _, lines in load("plots.txt")]
 
 
 def tell(rng):
     """Make one story; None when the draw does not fit together."""
     hero, friend, slots = cast(rng)
-    flags, binds, beats = rng.choice(PARSED)
+    flags, binds, beats = rng.choice(PLOTS)
     for names, values in binds:
         for key, value in zip(names, rng.choice(values)):
             value = fill(rng, value, slots)
