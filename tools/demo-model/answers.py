@@ -12,7 +12,8 @@ from grammar import load
 WHY = [tuple(title.split(" / ")) + (beats,)
        for title, beats in load("questions.txt")]
 ASK = ["Why {q}?", "Why {q}?", "Why {q}?", "Why {q}?",
-       "Can you tell me why {s}?", "Do you know why {s}?", "Tell me why {s}.", "Explain why {s}."]
+       "Can you tell me why {s}?", "Do you know why {s}?",
+       "Tell me why {s}.", "Explain why {s}."]
 ASKERS = [
     "\"Why {q}?\" asked {child}. \"I will tell you,\" said {elder}. \"{a}\"",
     "{child} asked {elder}, \"Why {q}?\" {Elder} smiled and said, \"{a}\"",

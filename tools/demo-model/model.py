@@ -27,6 +27,7 @@ class TernaryProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, row_scale):
+        weight = weight.to(torch.bfloat16)
         step = 127.0 / x.abs().amax(-1, keepdim=True).clamp(min=1e-5)
         q = (x * step).round().clamp(-128, 127).to(torch.bfloat16)
         ctx.save_for_backward(q, weight, row_scale, step)
@@ -48,21 +49,7 @@ def ternary_linear(x, weights):
         # The gradient reaches the latent weight through this identity.
         packed.append(code + (weight - weight.detach()))
         scales.append(scale.expand(weight.shape[0]))
-    stacked = torch.cat(packed)
-    return Product.apply(x, stacked, torch.cat(scales))
-
-
-class Product(torch.autograd.Function):
-    """TernaryProduct with the cast of the stacked float weights inside."""
-
-    @staticmethod
-    def forward(ctx, x, stacked, row_scale):
-        return TernaryProduct.forward(
-            ctx, x, stacked.to(torch.bfloat16), row_scale)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return TernaryProduct.backward(ctx, grad)
+    return TernaryProduct.apply(x, torch.cat(packed), torch.cat(scales))
 
 
 class Norm(nn.Module):
