@@ -315,26 +315,18 @@ append_json (BitnetConversation *self, JsonNode *node, guint i, GError **error)
   return TRUE;
 }
 
-gboolean
-bitnet_conversation_load_json (
-    BitnetConversation *self, const char *json, gssize length, GError **error)
+static gboolean
+load_messages (BitnetConversation *self, JsonNode *node, GError **error)
 {
   g_autoptr (BitnetConversation) loaded = bitnet_conversation_new ();
-  g_autoptr (JsonNode) root = NULL;
   JsonArray *messages;
 
-  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
-  g_return_val_if_fail (json != NULL, FALSE);
-  root = bitnet_json_parse (json, length,
-      MAX_ESCAPE_FACTOR * (gsize) BITNET_CONVERSATION_MAX_SIZE, error);
-  if (root == NULL)
-    return FALSE;
-  if (!JSON_NODE_HOLDS_ARRAY (root)) {
+  if (!JSON_NODE_HOLDS_ARRAY (node)) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-        "messages: found %s, expected an array", json_node_type_name (root));
+        "messages: found %s, expected an array", json_node_type_name (node));
     return FALSE;
   }
-  messages = json_node_get_array (root);
+  messages = json_node_get_array (node);
   for (guint i = 0; i < json_array_get_length (messages); i++) {
     if (!append_json (loaded, json_array_get_element (messages, i), i, error))
       return FALSE;
@@ -342,5 +334,75 @@ bitnet_conversation_load_json (
   g_clear_pointer (&self->messages, g_ptr_array_unref);
   self->messages = g_ptr_array_ref (loaded->messages);
   self->size = loaded->size;
+  return TRUE;
+}
+
+static JsonNode *
+parse_request (const char *json, gssize length, GError **error)
+{
+  return bitnet_json_parse (json, length,
+      MAX_ESCAPE_FACTOR * (gsize) BITNET_CONVERSATION_MAX_SIZE, error);
+}
+
+gboolean
+bitnet_conversation_load_json (
+    BitnetConversation *self, const char *json, gssize length, GError **error)
+{
+  g_autoptr (JsonNode) root = NULL;
+
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
+  g_return_val_if_fail (json != NULL, FALSE);
+  root = parse_request (json, length, error);
+  return root != NULL && load_messages (self, root, error);
+}
+
+/* The messages or the prompt of a request, whichever it has. */
+static gboolean
+load_request_object (
+    BitnetConversation *self, JsonObject *request, GError **error)
+{
+  JsonNode *messages = json_object_get_member (request, "messages");
+  JsonNode *prompt = json_object_get_member (request, "prompt");
+
+  if ((messages != NULL) == (prompt != NULL)) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "the request has %s, expected messages or prompt",
+        messages != NULL ? "both messages and prompt" : "neither");
+    return FALSE;
+  }
+  if (messages != NULL)
+    return load_messages (self, messages, error);
+  if (json_node_get_value_type (prompt) != G_TYPE_STRING) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "prompt: found %s, expected a string", json_node_type_name (prompt));
+    return FALSE;
+  }
+  return bitnet_conversation_append (
+      self, "user", json_node_get_string (prompt), error);
+}
+
+gboolean
+bitnet_conversation_load_request (BitnetConversation *self, const char *json,
+    gssize length, char **rest, GError **error)
+{
+  g_autoptr (JsonNode) root = NULL;
+  JsonObject *request;
+
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
+  g_return_val_if_fail (json != NULL, FALSE);
+  if (rest != NULL)
+    *rest = NULL;
+  root = parse_request (json, length, error);
+  if (root == NULL)
+    return FALSE;
+  if (!JSON_NODE_HOLDS_OBJECT (root))
+    return load_messages (self, root, error);
+  request = json_node_get_object (root);
+  if (!load_request_object (self, request, error))
+    return FALSE;
+  json_object_remove_member (request, "messages");
+  json_object_remove_member (request, "prompt");
+  if (rest != NULL && json_object_get_size (request) > 0)
+    *rest = json_to_string (root, FALSE);
   return TRUE;
 }

@@ -169,4 +169,26 @@ BITNET_AVAILABLE_IN_ALL
 gboolean bitnet_conversation_load_json (BitnetConversation *self,
     const char *json, gssize length, GError **error);
 
+/**
+ * bitnet_conversation_load_request:
+ * @self: a conversation
+ * @json: a request: an array as bitnet_conversation_load_json() takes it, or
+ *   an object with the member `messages` (such an array) or `prompt` (a
+ *   string, the text of a `user` message), and any others
+ * @length: bytes of @json, or -1 if it ends with NUL
+ * @rest: (out) (optional) (nullable): the other members of the object as a
+ *   JSON object, for bitnet_params_load_json(); %NULL if there are none
+ * @error: return location for an error
+ *
+ * Reads a request for an answer. `messages` take the place of those of @self;
+ * `prompt` is added at the end.
+ *
+ * Fails as bitnet_conversation_load_json() does.
+ *
+ * Returns: %FALSE if @self was left as it is
+ */
+BITNET_AVAILABLE_IN_ALL
+gboolean bitnet_conversation_load_request (BitnetConversation *self,
+    const char *json, gssize length, char **rest, GError **error);
+
 G_END_DECLS

@@ -1,2 +1,291 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bitnet.h"
+/* BitnetTokenizer: the public face of lib/text. Checks arguments, turns
+ * failures into errors; all work is done in text/bn-encoder.c. */
+#include "bitnet-tokenizer.h"
+
+#include <string.h>
+
+#include "bitnet-error.h"
+#include "bitnet-tokenizer-private.h"
+
+struct _BitnetTokenizer {
+  GObject parent_instance;
+
+  BitnetTokenizerParts parts;
+  char *id; /* made when it is asked for first */
+};
+
+G_DEFINE_FINAL_TYPE (BitnetTokenizer, bitnet_tokenizer, G_TYPE_OBJECT)
+
+G_STATIC_ASSERT ((int) BITNET_TOKEN_NORMAL == (int) BN_TOKEN_NORMAL);
+G_STATIC_ASSERT ((int) BITNET_TOKEN_EOG == (int) BN_TOKEN_EOG);
+G_STATIC_ASSERT ((int) BITNET_SPECIAL_MASK == (int) BN_ROLE_MASK);
+G_STATIC_ASSERT (
+    (int) BITNET_ENCODE_ADD_SPECIAL == (int) BN_ENCODE_ADD_SPECIAL);
+G_STATIC_ASSERT (
+    (int) BITNET_ENCODE_PARSE_SPECIAL == (int) BN_ENCODE_PARSE_SPECIAL);
+G_STATIC_ASSERT (BITNET_TOKEN_NONE == BN_TOKEN_NONE);
+
+enum { PUBLIC_ATTRIBUTES = (BITNET_TOKEN_EOG << 1) - 1 };
+
+static void
+bitnet_tokenizer_finalize (GObject *object)
+{
+  BitnetTokenizer *self = BITNET_TOKENIZER (object);
+
+  g_clear_pointer (&self->parts.encoder, bn_encoder_free);
+  g_free (self->id);
+  G_OBJECT_CLASS (bitnet_tokenizer_parent_class)->finalize (object);
+}
+
+static void
+bitnet_tokenizer_class_init (BitnetTokenizerClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = bitnet_tokenizer_finalize;
+}
+
+static void
+bitnet_tokenizer_init (BitnetTokenizer *self)
+{
+}
+
+BitnetTokenizer *
+bitnet_tokenizer_new_from_gguf (
+    const BnGguf *gguf, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BitnetTokenizer) self =
+      g_object_new (BITNET_TYPE_TOKENIZER, NULL);
+
+  if (!bitnet_tokenizer_parts_load (&self->parts, gguf, cancellable, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+const BitnetTokenizerParts *
+bitnet_tokenizer_get_parts (BitnetTokenizer *self)
+{
+  return &self->parts;
+}
+
+/* Numbers go into the digest in little-endian order on every machine. */
+static void
+digest_uint32 (GChecksum *checksum, uint32_t value)
+{
+  value = GUINT32_TO_LE (value);
+  g_checksum_update (checksum, (const guchar *) &value, sizeof value);
+}
+
+static void
+digest_string (GChecksum *checksum, const char *text)
+{
+  g_checksum_update (
+      checksum, (const guchar *) text, (gssize) strlen (text) + 1);
+}
+
+static void
+digest_merge (uint32_t left, uint32_t right, uint32_t merged, void *user_data)
+{
+  digest_uint32 (user_data, left);
+  digest_uint32 (user_data, right);
+  digest_uint32 (user_data, merged);
+}
+
+static char *
+make_id (const BitnetTokenizerParts *parts)
+{
+  const BnVocab *vocab = parts->vocab;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+
+  digest_string (checksum, bn_encoder_get_model (parts->encoder)->name);
+  digest_string (checksum, parts->pre);
+  digest_uint32 (checksum, (parts->add_bos != 0) | (parts->add_eos != 0) << 1
+                               | (parts->add_space_prefix != 0) << 2);
+  for (int i = 0; i < BN_N_ROLES; i++)
+    digest_uint32 (checksum, vocab->roles[i]);
+  digest_uint32 (checksum, vocab->n_tokens);
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    union {
+      float number;
+      uint32_t bits;
+    } score = {vocab->scores[id]};
+
+    digest_uint32 (checksum, vocab->texts.offsets[id + 1]);
+    digest_uint32 (checksum, vocab->attributes[id]);
+    digest_uint32 (checksum, score.bits);
+  }
+  g_checksum_update (
+      checksum, vocab->texts.bytes, vocab->texts.offsets[vocab->n_tokens]);
+  if (parts->bpe)
+    bn_bpe_foreach_merge (parts->bpe, digest_merge, checksum);
+  return g_strdup (g_checksum_get_string (checksum));
+}
+
+const char *
+bitnet_tokenizer_get_id (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+
+  if (g_once_init_enter (&self->id))
+    g_once_init_leave (&self->id, make_id (&self->parts));
+  return self->id;
+}
+
+const char *
+bitnet_tokenizer_get_algorithm (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+
+  return bn_encoder_get_model (self->parts.encoder)->name;
+}
+
+const char *
+bitnet_tokenizer_get_pre (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+
+  return self->parts.pre;
+}
+
+guint
+bitnet_tokenizer_get_vocab_size (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), 0);
+
+  return self->parts.vocab->n_tokens;
+}
+
+guint32
+bitnet_tokenizer_get_special (BitnetTokenizer *self, BitnetSpecialToken which)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), BITNET_TOKEN_NONE);
+  g_return_val_if_fail (
+      (unsigned) which <= BITNET_SPECIAL_MASK, BITNET_TOKEN_NONE);
+
+  return self->parts.vocab->roles[which];
+}
+
+gboolean
+bitnet_tokenizer_get_add_bos (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
+
+  return self->parts.add_bos;
+}
+
+gboolean
+bitnet_tokenizer_get_add_eos (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
+
+  return self->parts.add_eos;
+}
+
+gboolean
+bitnet_tokenizer_is_eog (BitnetTokenizer *self, guint32 token)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
+
+  return token < self->parts.vocab->n_tokens
+         && (self->parts.vocab->attributes[token] & BN_TOKEN_EOG);
+}
+
+BitnetTokenAttributes
+bitnet_tokenizer_get_attributes (BitnetTokenizer *self, guint32 token)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), 0);
+
+  if (token >= self->parts.vocab->n_tokens)
+    return 0;
+  return self->parts.vocab->attributes[token] & PUBLIC_ATTRIBUTES;
+}
+
+GBytes *
+bitnet_tokenizer_get_token_bytes (BitnetTokenizer *self, guint32 token)
+{
+  const uint8_t *piece;
+  size_t length;
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+
+  if (token >= self->parts.vocab->n_tokens)
+    return NULL;
+  piece = bn_vocab_piece (self->parts.vocab, token, &length);
+  return g_bytes_new (piece, length);
+}
+
+guint32
+bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), BITNET_TOKEN_NONE);
+  g_return_val_if_fail (text != NULL, BITNET_TOKEN_NONE);
+
+  return bn_vocab_lookup (self->parts.vocab, text, strlen (text));
+}
+
+guint32 *
+bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
+{
+  BnIds ids = {NULL};
+  gsize size, bad;
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+  g_return_val_if_fail (text != NULL || length == 0, NULL);
+  g_return_val_if_fail (n_tokens != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  *n_tokens = 0;
+  size = length < 0 ? strlen (text) : (gsize) length;
+  if (size > BN_MAX_TEXT_SIZE) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "text has %" G_GSIZE_FORMAT " bytes, at most %" G_GSIZE_FORMAT
+        " can be encoded at once",
+        size, BN_MAX_TEXT_SIZE);
+    return NULL;
+  }
+  if (!bn_utf8_validate ((const uint8_t *) text, size, &bad)) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING,
+        "text is not UTF-8: found byte 0x%02X at offset %" G_GSIZE_FORMAT
+        ", expected a complete character",
+        (guint) (guchar) text[bad], bad);
+    return NULL;
+  }
+  if (!bn_ids_reserve (&ids, 1)
+      || !bn_encoder_encode (self->parts.encoder, (const uint8_t *) text, size,
+          (BnEncodeFlags) flags, &ids)) {
+    g_free (ids.data);
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+        "no memory to encode a text of %" G_GSIZE_FORMAT " bytes", size);
+    return NULL;
+  }
+  *n_tokens = ids.n_ids;
+  return ids.data;
+}
+
+char *
+bitnet_tokenizer_decode (BitnetTokenizer *self, const guint32 *tokens,
+    gsize n_tokens, BitnetDecodeFlags flags, gsize *length, GError **error)
+{
+  BitnetDecodeState state = {.has_text = FALSE};
+  g_autoptr (GString) text = NULL;
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+  g_return_val_if_fail (tokens != NULL || n_tokens == 0, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  text = g_string_new (NULL);
+  for (gsize i = 0; i < n_tokens; i++) {
+    if (tokens[i] >= self->parts.vocab->n_tokens) {
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+          "token %u at position %" G_GSIZE_FORMAT
+          " is not in the vocabulary, which has %u tokens",
+          tokens[i], i, self->parts.vocab->n_tokens);
+      return NULL;
+    }
+    bitnet_decode_token (&self->parts, &state, flags, tokens[i], text);
+  }
+  bn_utf8_joiner_finish (&state.joiner, text);
+  if (length)
+    *length = text->len;
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}

@@ -96,7 +96,7 @@ typedef struct {
 } BnActQ8_0;
 
 typedef struct {
-  uint16_t d, s; /* s = d * sum of qs */
+  float d, s; /* s = d * sum of qs; ggml's halves overflow at 65504 */
   int8_t qs[32];
 } BnActQ8_1;
 
@@ -107,7 +107,7 @@ typedef struct {
 } BnActQ8_K;
 
 static_assert (sizeof (BnActQ8_0) == 34, "Q8_0 activations");
-static_assert (sizeof (BnActQ8_1) == 36, "Q8_1 activations");
+static_assert (sizeof (BnActQ8_1) == 40, "Q8_1 activations");
 static_assert (sizeof (BnActQ8_K) == 292, "Q8_K activations");
 
 /* Scale d of a Q8_0 or Q8_1 block and its inverse; the inverse is 0 where all

@@ -28,7 +28,7 @@ typedef enum {
   BN_ACT_F32,  /* n floats */
   BN_ACT_I8,   /* BnActI8: one absmax scale for the row (quant-formats 6.3) */
   BN_ACT_Q8_0, /* blocks of 32: f16 d, int8[32] */
-  BN_ACT_Q8_1, /* blocks of 32: f16 d, f16 d*sum, int8[32] */
+  BN_ACT_Q8_1, /* blocks of 32: f32 d, f32 d*sum, int8[32] */
   BN_ACT_Q8_K, /* blocks of 256: f32 d, int8[256], int16 sums[16] */
   BN_N_ACTS,
 } BnAct;
@@ -80,8 +80,9 @@ typedef struct {
   BnAct act;
   /* Row ranges given to pack and matmul begin at multiples of this. */
   uint32_t row_tile;
-  /* Bytes of a packed matrix, to be allocated BN_ALIGN aligned; 0 if the
-   * file's own rows are used in place (then pack is NULL). */
+  /* Bytes of a packed matrix, a multiple of BN_ALIGN and to be allocated so
+   * aligned; 0 if the file's own rows are used in place (then pack is NULL),
+   * which may lie at any address. */
   size_t (*packed_size) (uint32_t n_rows, uint32_t n_cols);
   /* Packs rows [row_begin, row_end) into dst (start of the whole matrix).
    * src is the first of those rows in the canonical form: for

@@ -10,7 +10,7 @@
  * applied after that and the blocks added in order. Rows stay as they lie in
  * the file, except for BN_PACK_TERNARY:
  *
- *   row:    n_cols rounded up to 128, in blocks of 32 bytes
+ *   row:    n_cols rounded up to BN_COL_PADDING, in blocks of 32 bytes
  *   byte i: columns i, 32 + i, 64 + i, 96 + i in bits 0-1, 2-3, 4-5, 6-7
  *   padding columns hold code 1, which is weight 0 */
 #include "ref.h"
@@ -77,8 +77,8 @@ quantize_q8_1_c (void *dst, const float *x, uint32_t n)
       block->qs[i] = id != 0 ? (int8_t) bn_rhaz (x[i] * id) : 0;
       sum += block->qs[i];
     }
-    block->d = bn_f32_to_f16 (d);
-    block->s = bn_f32_to_f16 ((float) sum * d);
+    block->d = d;
+    block->s = (float) sum * d;
   }
 }
 
@@ -247,9 +247,9 @@ dot_q4_1_c (const void *w, const void *a, uint32_t n)
 
   for (; n >= BN_QK; n -= BN_QK, block++, act++) {
     bn_codes_q4 (codes, block->qs);
-    y += bn_load_f16 (block->d) * bn_f16_to_f32 (act->d)
+    y += bn_load_f16 (block->d) * act->d
              * (float) dot_codes (codes, act->qs, BN_QK)
-         + bn_load_f16 (block->m) * bn_f16_to_f32 (act->s);
+         + bn_load_f16 (block->m) * act->s;
   }
   return y;
 }
@@ -264,9 +264,9 @@ dot_q5_1_c (const void *w, const void *a, uint32_t n)
 
   for (; n >= BN_QK; n -= BN_QK, block++, act++) {
     bn_codes_q5 (codes, block->qs, block->qh);
-    y += bn_load_f16 (block->d) * bn_f16_to_f32 (act->d)
+    y += bn_load_f16 (block->d) * act->d
              * (float) dot_codes (codes, act->qs, BN_QK)
-         + bn_load_f16 (block->m) * bn_f16_to_f32 (act->s);
+         + bn_load_f16 (block->m) * act->s;
   }
   return y;
 }
@@ -484,7 +484,8 @@ enum { TERNARY_COLS = 128, TERNARY_BYTES = 32 };
 static size_t
 ternary_row_size (uint32_t n_cols)
 {
-  return ((size_t) n_cols + TERNARY_COLS - 1) / TERNARY_COLS * TERNARY_BYTES;
+  return ((size_t) n_cols + BN_COL_PADDING - 1) / BN_COL_PADDING
+         * (BN_COL_PADDING / 4);
 }
 
 static size_t
@@ -502,12 +503,13 @@ pack_ternary_c (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
   uint8_t *out = (uint8_t *) dst + row_begin * row_size;
 
   for (uint32_t row = row_begin; row < row_end; row++, codes += n_cols) {
-    for (uint32_t col = 0; col < n_cols; col += TERNARY_COLS) {
-      uint32_t n = n_cols - col < TERNARY_COLS ? n_cols - col : TERNARY_COLS;
+    for (uint32_t col = 0; col < 4 * row_size; col += TERNARY_COLS) {
+      uint32_t rest = col < n_cols ? n_cols - col : 0;
       uint8_t block[TERNARY_COLS];
 
       memset (block, 1, sizeof block);
-      memcpy (block, codes + col, n);
+      memcpy (block, codes + n_cols - rest,
+          rest < TERNARY_COLS ? rest : TERNARY_COLS);
       for (int i = 0; i < TERNARY_BYTES; i++)
         *out++ = (uint8_t) (block[i] | block[32 + i] << 2 | block[64 + i] << 4
                             | block[96 + i] << 6);

@@ -105,15 +105,17 @@ silu_mul_c (float *y, const float *gate, const float *up, uint32_t n)
     y[i] = gate[i] / (1.0f + expf (-gate[i])) * up[i];
 }
 
+/* The form with tanh, 0.5 x (1 + tanh z), is x / (1 + exp (-2 z)), which loses
+ * nothing for large negative x. */
 static void
 gelu_c (float *y, const float *x, uint32_t n)
 {
-  const float sqrt_2_over_pi = 0.79788456080286536f;
+  const float sqrt_8_over_pi = 1.5957691216057308f;
   const float cubic = 0.044715f;
 
   for (uint32_t i = 0; i < n; i++) {
-    float inner = sqrt_2_over_pi * x[i] * (1.0f + cubic * x[i] * x[i]);
-    y[i] = 0.5f * x[i] * (1.0f + tanhf (inner));
+    float z2 = sqrt_8_over_pi * x[i] * (1.0f + cubic * x[i] * x[i]);
+    y[i] = x[i] / (1.0f + expf (-z2));
   }
 }
 

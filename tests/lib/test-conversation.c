@@ -310,6 +310,57 @@ test_hostile (void)
   g_assert_nonnull (strstr (error->message, "levels"));
 }
 
+/* Requests: what becomes of the conversation and which members are left. */
+static void
+test_request (void)
+{
+  static const struct {
+    const char *json;
+    const char *messages; /* NULL: refused with the message in rest */
+    const char *rest;
+  } cases[] = {
+      {"[]", "[]", NULL},
+      {"[{\"role\":\"user\",\"content\":\"x\"}]",
+          "[{\"role\":\"user\",\"content\":\"x\"}]", NULL},
+      {"{\"messages\":[],\"temperature\":0}", "[]", "{\"temperature\":0}"},
+      {"{\"prompt\":\"x\",\"stop\":[\"a\"]}",
+          "[{\"role\":\"system\",\"content\":\"kept\"},"
+          "{\"role\":\"user\",\"content\":\"x\"}]",
+          "{\"stop\":[\"a\"]}"},
+      {"{}", NULL, "neither"},
+      {"{\"prompt\":\"x\",\"messages\":[]}", NULL, "both"},
+      {"{\"prompt\":7}", NULL, "expected a string"},
+      {"{\"messages\":{}}", NULL, "expected an array"},
+      {"7", NULL, "expected an array"},
+      {"{", NULL, ""},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
+    g_autofree char *rest = NULL;
+    g_autofree char *messages = NULL;
+    g_autoptr (GError) error = NULL;
+    gboolean loaded;
+
+    bitnet_conversation_set_system (conversation, "kept");
+    loaded = bitnet_conversation_load_request (
+        conversation, cases[i].json, -1, &rest, &error);
+    g_test_message ("%s: %s", cases[i].json, error ? error->message : "");
+    g_assert_cmpint (loaded, ==, cases[i].messages != NULL);
+    if (loaded) {
+      messages = bitnet_conversation_to_json (conversation);
+      g_assert_cmpstr (messages, ==, cases[i].messages);
+      g_assert_cmpstr (rest, ==, cases[i].rest);
+    } else {
+      g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+      g_assert_nonnull (strstr (error->message, cases[i].rest));
+      g_assert_cmpuint (
+          bitnet_conversation_get_n_messages (conversation), ==, 1);
+      g_assert_null (rest);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -322,5 +373,6 @@ main (int argc, char **argv)
   g_test_add_func ("/conversation/round-trip", test_round_trip);
   g_test_add_func ("/conversation/load", test_load);
   g_test_add_func ("/conversation/hostile", test_hostile);
+  g_test_add_func ("/conversation/request", test_request);
   return g_test_run ();
 }

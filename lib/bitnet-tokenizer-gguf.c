@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reads the keys tokenizer.ggml.* of a GGUF file into the structures of
+ * lib/text. The file is foreign: sizes are compared before use, what is wrong
+ * in a small way is left out with an info message, what makes the result
+ * meaningless is an error that names the key. */
+#include "bitnet-tokenizer-private.h"
+
+#include <string.h>
+
+#include "bitnet-error.h"
+#include "gguf/bn-gguf.h"
+
+#define KEY_PREFIX "tokenizer.ggml."
+#define PRE_DEFAULT "default"
+
+enum {
+  CANCEL_INTERVAL = 4096, /* tokens or merges between two looks */
+  LLAMA3_N_TOKENS = 128256,
+};
+
+/* How a value of tokenizer.ggml.model is read. The defaults are those that
+ * the reference has for the model; BN_TOKEN_NONE stands for no token. */
+typedef struct {
+  const char *name;
+  BnSpelling spelling;
+  uint32_t bos, eos, unk;
+  gboolean add_bos;
+} Family;
+
+static const Family families[] = {
+    {"llama", BN_SPELLING_METASPACE, 1, 2, 0, TRUE},
+    {"gpt2", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE},
+};
+
+/* Keys of roles. Of two keys of a role the later wins. */
+static const struct {
+  const char *key;
+  BnRole role;
+} role_keys[] = {
+    {KEY_PREFIX "bos_token_id", BN_ROLE_BOS},
+    {KEY_PREFIX "eos_token_id", BN_ROLE_EOS},
+    {KEY_PREFIX "eot_token_id", BN_ROLE_EOT},
+    {KEY_PREFIX "eom_token_id", BN_ROLE_EOM},
+    {KEY_PREFIX "unknown_token_id", BN_ROLE_UNK},
+    {KEY_PREFIX "separator_token_id", BN_ROLE_SEP},
+    {KEY_PREFIX "seperator_token_id", BN_ROLE_SEP}, /* as files spell it */
+    {KEY_PREFIX "padding_token_id", BN_ROLE_PAD},
+    {KEY_PREFIX "mask_token_id", BN_ROLE_MASK},
+    {KEY_PREFIX "fim_pre_token_id", BN_ROLE_FIM_PRE},
+    {KEY_PREFIX "fim_suf_token_id", BN_ROLE_FIM_SUF},
+    {KEY_PREFIX "fim_mid_token_id", BN_ROLE_FIM_MID},
+    {KEY_PREFIX "fim_pad_token_id", BN_ROLE_FIM_PAD},
+    {KEY_PREFIX "fim_rep_token_id", BN_ROLE_FIM_REP},
+    {KEY_PREFIX "fim_sep_token_id", BN_ROLE_FIM_SEP},
+    {KEY_PREFIX "prefix_token_id", BN_ROLE_FIM_PRE},
+    {KEY_PREFIX "suffix_token_id", BN_ROLE_FIM_SUF},
+    {KEY_PREFIX "middle_token_id", BN_ROLE_FIM_MID},
+};
+
+static const Family *
+find_family (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (families); i++) {
+    if (strcmp (families[i].name, name) == 0)
+      return &families[i];
+  }
+  return NULL;
+}
+
+static gboolean fail (GError **error, const BnGguf *gguf, const char *format,
+    ...) G_GNUC_PRINTF (3, 4);
+
+static gboolean
+fail (GError **error, const BnGguf *gguf, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER, "%s: %s",
+      bn_gguf_get_path (gguf), message);
+  return FALSE;
+}
+
+/* The array at key, with at least min_count elements. *kv is NULL if it is
+ * absent. */
+static gboolean
+find_array (const BnGguf *gguf, const char *key, uint64_t min_count,
+    gboolean wants_strings, const BnGgufKv **kv, GError **error)
+{
+  *kv = bn_gguf_find_kv (gguf, key);
+  if (*kv == NULL)
+    return TRUE;
+  if ((*kv)->type != BN_GGUF_ARRAY
+      || ((*kv)->element_type == BN_GGUF_STRING) != wants_strings
+      || (*kv)->element_type == BN_GGUF_ARRAY)
+    return fail (error, gguf,
+        "%s at offset %" G_GUINT64_FORMAT
+        " has value type %d (elements %d), expected an array of %s",
+        key, (*kv)->offset, (*kv)->type, (*kv)->element_type,
+        wants_strings ? "strings" : "numbers");
+  if ((*kv)->count < min_count)
+    return fail (error, gguf,
+        "%s at offset %" G_GUINT64_FORMAT " has %" G_GUINT64_FORMAT
+        " elements, expected %" G_GUINT64_FORMAT,
+        key, (*kv)->offset, (*kv)->count, min_count);
+  return TRUE;
+}
+
+static unsigned
+attributes_of_type (int64_t type)
+{
+  static const unsigned attributes[] = {
+      BN_TOKEN_NORMAL, /* undefined */
+      BN_TOKEN_NORMAL,
+      BN_TOKEN_UNKNOWN,
+      BN_TOKEN_CONTROL,
+      BN_TOKEN_USER_DEFINED,
+      BN_TOKEN_UNUSED,
+      BN_TOKEN_BYTE,
+  };
+
+  return type >= 0 && type < (int64_t) G_N_ELEMENTS (attributes)
+             ? attributes[type]
+             : BN_TOKEN_NORMAL;
+}
+
+static void
+read_roles (const BnGguf *gguf, const Family *family, BnVocab *vocab)
+{
+  vocab->roles[BN_ROLE_BOS] = family->bos;
+  vocab->roles[BN_ROLE_EOS] = family->eos;
+  vocab->roles[BN_ROLE_UNK] = family->unk;
+  for (int i = 0; i < BN_N_ROLES; i++) {
+    uint32_t id = vocab->roles[i];
+
+    /* The default of byte-level vocabularies is a piece of text in most of
+     * them; it would end generations. */
+    if (id != BN_TOKEN_NONE
+        && (id >= vocab->n_tokens
+            || (vocab->spelling == BN_SPELLING_BYTE_LEVEL
+                && !(vocab->attributes[id] & BN_TOKEN_CONTROL))))
+      vocab->roles[i] = BN_TOKEN_NONE;
+  }
+
+  for (size_t i = 0; i < G_N_ELEMENTS (role_keys); i++) {
+    uint64_t id;
+
+    if (!bn_gguf_get_uint (gguf, role_keys[i].key, &id))
+      continue;
+    if (id < vocab->n_tokens)
+      vocab->roles[role_keys[i].role] = (uint32_t) id;
+    else
+      g_info ("%s: %s is %" G_GUINT64_FORMAT
+              ", the vocabulary has %u tokens; ignored",
+          bn_gguf_get_path (gguf), role_keys[i].key, id, vocab->n_tokens);
+  }
+}
+
+/* The vocabulary, not sealed yet. */
+static BnVocab *
+load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
+    GError **error)
+{
+  g_autoptr (BnVocab) vocab = NULL;
+  const BnGgufKv *tokens, *types, *scores;
+
+  if (!find_array (gguf, KEY_PREFIX "tokens", 1, TRUE, &tokens, error))
+    return NULL;
+  if (tokens == NULL) {
+    fail (error, gguf,
+        "%stokens is missing; the file names a tokenizer but "
+        "has no vocabulary",
+        KEY_PREFIX);
+    return NULL;
+  }
+  if (tokens->count >= G_MAXINT32 || tokens->size >= G_MAXUINT32) {
+    fail (error, gguf,
+        "%stokens has %" G_GUINT64_FORMAT " tokens of %" G_GUINT64_FORMAT
+        " bytes, at most 2 147 483 646 tokens and 4 GiB can be used",
+        KEY_PREFIX, tokens->count, tokens->size);
+    return NULL;
+  }
+  if (!find_array (
+          gguf, KEY_PREFIX "token_type", tokens->count, FALSE, &types, error)
+      || !find_array (
+          gguf, KEY_PREFIX "scores", tokens->count, FALSE, &scores, error))
+    return NULL;
+
+  vocab = bn_vocab_new (
+      (uint32_t) tokens->count, (size_t) tokens->size, family->spelling);
+  for (uint64_t i = 0; i < tokens->count; i++) {
+    const char *text = "";
+    size_t length = 0;
+    int64_t type = 0;
+    double score = 0;
+
+    if (i % CANCEL_INTERVAL == 0
+        && g_cancellable_set_error_if_cancelled (cancellable, error))
+      return NULL;
+    bn_gguf_kv_get_string (tokens, i, &text, &length);
+    if (types)
+      bn_gguf_kv_get_int (types, i, &type);
+    if (scores)
+      bn_gguf_kv_get_double (scores, i, &score);
+    if (!bn_vocab_add (
+            vocab, text, length, attributes_of_type (type), (float) score)) {
+      fail (error, gguf, "%stokens has more than 4 GiB of text", KEY_PREFIX);
+      return NULL;
+    }
+  }
+  read_roles (gguf, family, vocab);
+  return g_steal_pointer (&vocab);
+}
+
+static void
+set_strip (BnVocab *vocab, const char *text, unsigned attribute, gboolean on)
+{
+  uint32_t id = bn_vocab_lookup (vocab, text, strlen (text));
+
+  if (id == BN_TOKEN_NONE)
+    return;
+  if (on)
+    vocab->attributes[id] |= (uint16_t) attribute;
+  else
+    vocab->attributes[id] &= (uint16_t) ~attribute;
+}
+
+/* Special tokens that take the white space beside them. The format has no
+ * place for that, so it follows from names, as in the reference. */
+static void
+assign_strip (const BnGguf *gguf, BnVocab *vocab, const char *pre)
+{
+  g_autofree char *architecture =
+      bn_gguf_dup_string (gguf, "general.architecture");
+  g_autofree char *name = bn_gguf_dup_string (gguf, "general.name");
+  g_autofree char *lower = g_ascii_strdown (name ? name : "", -1);
+  const char *arch = architecture ? architecture : "";
+
+  if (strstr (pre, "jina-v2-de") || strstr (pre, "jina-v2-es")
+      || strstr (pre, "jina-v2-code") || strstr (arch, "nomic-bert-moe")
+      || strstr (arch, "jina-bert-v3")) {
+    set_strip (vocab, "<mask>", BN_TOKEN_LSTRIP, TRUE);
+  } else if (strstr (lower, "phi-3") || strstr (lower, "phi3")) {
+    for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+      if (vocab->attributes[id]
+          & (BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED | BN_TOKEN_UNKNOWN))
+        vocab->attributes[id] |= BN_TOKEN_RSTRIP;
+    }
+    set_strip (vocab, "</s>", BN_TOKEN_RSTRIP, TRUE);
+    set_strip (vocab, "<unk>", BN_TOKEN_RSTRIP, FALSE);
+    set_strip (vocab, "<s>", BN_TOKEN_RSTRIP, FALSE);
+    set_strip (vocab, "<|endoftext|>", BN_TOKEN_RSTRIP, FALSE);
+  } else if (strstr (lower, "modern-bert")) {
+    set_strip (vocab, "[MASK]", BN_TOKEN_LSTRIP, TRUE);
+  }
+}
+
+/* Files of BitNet 2B-4T carry the vocabulary of LLaMA-3 without saying how
+ * its text is cut into words. */
+static const char *
+guess_pre (const BnGguf *gguf, const BnVocab *vocab)
+{
+  g_autofree char *architecture =
+      bn_gguf_dup_string (gguf, "general.architecture");
+
+  if (vocab->n_tokens == LLAMA3_N_TOKENS && architecture
+      && (strcmp (architecture, "bitnet-b1.58") == 0
+          || strcmp (architecture, "bitnet-25") == 0
+          || strcmp (architecture, "bitnet") == 0))
+    return "llama-bpe";
+  return PRE_DEFAULT;
+}
+
+static const BnPretok *
+find_pretok (const BnGguf *gguf, const BnVocab *vocab, GError **error)
+{
+  g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
+  const BnPretok *pretok;
+
+  if (pre == NULL) {
+    const char *guess = guess_pre (gguf, vocab);
+
+    g_info ("%s: " KEY_PREFIX "pre is missing; \"%s\" follows from the model "
+            "family and the vocabulary",
+        bn_gguf_get_path (gguf), guess);
+    return bn_pretok_find (guess);
+  }
+  pretok = bn_pretok_find (pre);
+  if (pretok == NULL)
+    fail (error, gguf,
+        "pre-tokenizer \"%s\" (" KEY_PREFIX "pre) is not supported; convert "
+        "the model with one that is, or use a tokenizer from another source",
+        pre);
+  return pretok;
+}
+
+static BnBpe *
+load_merges (const BnGguf *gguf, const BnVocab *vocab,
+    GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnBpe) bpe = NULL;
+  const BnGgufKv *merges;
+  uint64_t n_unusable = 0;
+
+  if (!find_array (gguf, KEY_PREFIX "merges", 0, TRUE, &merges, error))
+    return NULL;
+  if (merges == NULL) {
+    fail (error, gguf,
+        KEY_PREFIX "merges is missing; a vocabulary of model \"gpt2\" cannot "
+                   "encode without it, convert the model again");
+    return NULL;
+  }
+  if (merges->count >= G_MAXUINT32) {
+    fail (error, gguf,
+        KEY_PREFIX "merges has %" G_GUINT64_FORMAT
+                   " elements, expected less than 4 294 967 295",
+        merges->count);
+    return NULL;
+  }
+
+  bpe = bn_bpe_new (vocab, (size_t) merges->count);
+  for (uint64_t i = 0; i < merges->count; i++) {
+    const char *text = "";
+    size_t length = 0;
+
+    if (i % CANCEL_INTERVAL == 0
+        && g_cancellable_set_error_if_cancelled (cancellable, error))
+      return NULL;
+    bn_gguf_kv_get_string (merges, i, &text, &length);
+    if (!bn_bpe_add_merge (bpe, text, length))
+      n_unusable++;
+  }
+  if (n_unusable > 0)
+    g_info ("%s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+            " merges name tokens that do not exist or appear twice; ignored",
+        bn_gguf_get_path (gguf), n_unusable, merges->count);
+  return g_steal_pointer (&bpe);
+}
+
+static gboolean
+load_bpe (BitnetTokenizerParts *parts, const BnGguf *gguf, BnVocab *vocab_,
+    GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnVocab) vocab = vocab_;
+  g_autoptr (BnBpe) bpe = NULL;
+  const BnPretok *pretok = find_pretok (gguf, vocab, error);
+
+  if (pretok == NULL)
+    return FALSE;
+  if (pretok->flags & BN_PRETOK_NO_BOS)
+    vocab->roles[BN_ROLE_BOS] = BN_TOKEN_NONE;
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, pretok->name);
+
+  bpe = load_merges (gguf, vocab, cancellable, error);
+  if (bpe == NULL)
+    return FALSE;
+  if (pretok->flags & BN_PRETOK_IGNORE_MERGES)
+    bn_bpe_ignore_merges (bpe);
+
+  parts->pre = pretok->name;
+  parts->add_bos = (pretok->flags & BN_PRETOK_ADD_BOS) != 0;
+  parts->bpe = bpe;
+  parts->vocab = vocab;
+  parts->encoder = bn_encoder_new_bpe (
+      g_steal_pointer (&vocab), g_steal_pointer (&bpe), pretok->set);
+  return TRUE;
+}
+
+static void
+load_spm (BitnetTokenizerParts *parts, const BnGguf *gguf, BnVocab *vocab)
+{
+  g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
+
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, pre ? pre : PRE_DEFAULT);
+  parts->add_space_prefix = TRUE;
+  bn_gguf_get_bool (
+      gguf, KEY_PREFIX "add_space_prefix", &parts->add_space_prefix);
+  parts->pre = PRE_DEFAULT;
+  parts->vocab = vocab;
+  parts->encoder = bn_encoder_new_spm (vocab, parts->add_space_prefix);
+}
+
+static gboolean
+fail_model (const BnGguf *gguf, const char *model, GError **error)
+{
+  if (model == NULL)
+    return fail (error, gguf,
+        KEY_PREFIX "model is missing; the file has no tokenizer, give one "
+                   "from another source");
+  if (strcmp (model, "none") == 0 || strcmp (model, "no_vocab") == 0)
+    return fail (error, gguf,
+        KEY_PREFIX "model is \"%s\": the file has no tokenizer, give one from "
+                   "another source",
+        model);
+  return fail (error, gguf,
+      "tokenizer model \"%s\" (" KEY_PREFIX "model) is not supported, "
+      "expected \"gpt2\" or \"llama\"; give a tokenizer from another source",
+      model);
+}
+
+gboolean
+bitnet_tokenizer_parts_load (BitnetTokenizerParts *parts, const BnGguf *gguf,
+    GCancellable *cancellable, GError **error)
+{
+  g_autofree char *model = bn_gguf_dup_string (gguf, KEY_PREFIX "model");
+  const Family *family = model ? find_family (model) : NULL;
+  BnVocab *vocab;
+
+  if (family == NULL)
+    return fail_model (gguf, model, error);
+  vocab = load_vocab (gguf, family, cancellable, error);
+  if (vocab == NULL)
+    return FALSE;
+
+  parts->add_bos = family->add_bos;
+  if (family->spelling == BN_SPELLING_METASPACE)
+    load_spm (parts, gguf, vocab);
+  else if (!load_bpe (parts, gguf, vocab, cancellable, error))
+    return FALSE;
+
+  if (parts->vocab->n_duplicates > 0)
+    g_info ("%s: %u tokens have the text of another; the lowest id counts",
+        bn_gguf_get_path (gguf), parts->vocab->n_duplicates);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "add_bos_token", &parts->add_bos);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "add_eos_token", &parts->add_eos);
+  /* A token that does not exist cannot be added. */
+  parts->add_bos =
+      parts->add_bos && parts->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
+  parts->add_eos =
+      parts->add_eos && parts->vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE;
+  bn_encoder_set_added (parts->encoder, parts->add_bos, parts->add_eos);
+  return TRUE;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Byte-level BPE.
+ *
+ * At load, every merge "left right" becomes an entry (left id, right id) ->
+ * (rank, merged id) of an open hash table, so that encoding works on ids
+ * alone: bytes become the tokens of single bytes, pairs are looked up by id,
+ * texts are not touched again. */
+#include "bn-bpe.h"
+
+#include "bn-merge.h"
+#include "bn-unicode.h"
+
+typedef struct {
+  uint64_t key;  /* left id in the high half, right id in the low one */
+  uint32_t rank; /* BN_NO_RANK if free */
+  uint32_t merged;
+} Pair;
+
+struct BnBpe {
+  const BnVocab *vocab;
+  uint32_t byte_tokens[256];
+
+  Pair *pairs;
+  unsigned pair_shift; /* 64 less the binary logarithm of their number */
+  size_t n_pairs, max_pairs;
+  uint32_t n_merges;
+  char *merged_text; /* room for the longest text of the vocabulary */
+
+  BnVocabSlot *words; /* by their bytes; NULL if merges count */
+  uint32_t word_mask;
+  size_t max_word_length;
+};
+
+BnBpe *
+bn_bpe_new (const BnVocab *vocab, size_t n_merges)
+{
+  BnBpe *self = g_new0 (BnBpe, 1);
+  unsigned bits = 8;
+
+  while (((size_t) 1 << bits) * 5 < n_merges * 8)
+    bits++;
+  self->vocab = vocab;
+  self->pair_shift = 64 - bits;
+  self->max_pairs = n_merges;
+  self->pairs = g_malloc_n ((size_t) 1 << bits, sizeof *self->pairs);
+  memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
+  self->merged_text = g_malloc ((size_t) vocab->max_text_length + 1);
+  for (unsigned byte = 0; byte < 256; byte++)
+    self->byte_tokens[byte] = bn_vocab_byte_token (vocab, (uint8_t) byte);
+  return self;
+}
+
+void
+bn_bpe_free (BnBpe *self)
+{
+  g_free (self->pairs);
+  g_free (self->merged_text);
+  g_free (self->words);
+  g_free (self);
+}
+
+/* The entry of a pair: its own or the free one where it belongs. */
+static inline Pair *
+find_pair (const BnBpe *self, uint32_t left, uint32_t right)
+{
+  uint64_t key = (uint64_t) left << 32 | right;
+  uint64_t hash = (key ^ self->vocab->seed) * UINT64_C (0x9E3779B97F4A7C15);
+  size_t mask = ((size_t) 1 << (64 - self->pair_shift)) - 1;
+
+  hash = (hash ^ hash >> 32) * UINT64_C (0xD6E8FEB86659FD93);
+  for (size_t i = (size_t) (hash >> self->pair_shift);; i = (i + 1) & mask) {
+    Pair *pair = &self->pairs[i];
+
+    if (pair->key == key || pair->rank == BN_NO_RANK)
+      return pair;
+  }
+}
+
+gboolean
+bn_bpe_add_merge (BnBpe *self, const char *text, size_t length)
+{
+  uint32_t rank = self->n_merges++;
+  uint32_t left, right, merged;
+  const char *space;
+  size_t left_length;
+  Pair *pair;
+
+  /* The left part has at least one byte, and that may be a space. */
+  if (length < 3 || length - 1 > self->vocab->max_text_length
+      || self->n_pairs == self->max_pairs)
+    return FALSE;
+  space = memchr (text + 1, ' ', length - 1);
+  if (space == NULL || space == text + length - 1)
+    return FALSE;
+
+  left_length = (size_t) (space - text);
+  memcpy (self->merged_text, text, left_length);
+  memcpy (self->merged_text + left_length, space + 1, length - left_length - 1);
+  left = bn_vocab_lookup (self->vocab, text, left_length);
+  right = bn_vocab_lookup (self->vocab, space + 1, length - left_length - 1);
+  merged = bn_vocab_lookup (self->vocab, self->merged_text, length - 1);
+  if (left == BN_TOKEN_NONE || right == BN_TOKEN_NONE
+      || merged == BN_TOKEN_NONE)
+    return FALSE;
+
+  pair = find_pair (self, left, right);
+  if (pair->rank != BN_NO_RANK)
+    return FALSE;
+  *pair = (Pair){(uint64_t) left << 32 | right, rank, merged};
+  self->n_pairs++;
+  return TRUE;
+}
+
+/* Whether a token is found by the bytes of a word: an ordinary one that is
+ * spelled in the byte table to its end. */
+static gboolean
+is_word (const BnVocab *vocab, uint32_t id)
+{
+  size_t length;
+  const uint8_t *text = bn_vocab_text (vocab, id, &length);
+  uint32_t cp;
+
+  if (vocab->attributes[id]
+      & (BN_TOKEN_UNKNOWN | BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED))
+    return FALSE;
+  for (size_t i = 0; i < length;) {
+    int step = bn_utf8_decode (text + i, length - i, &cp);
+
+    if (step <= 0 || bn_byte_level_decode (cp) < 0)
+      return FALSE;
+    i += (unsigned) step;
+  }
+  return TRUE;
+}
+
+static BnVocabSlot *
+find_word (const BnBpe *self, const uint8_t *word, size_t length)
+{
+  uint64_t hash = bn_hash (word, length, self->vocab->seed);
+  uint32_t tag = (uint32_t) (hash >> 32);
+
+  for (uint32_t i = (uint32_t) hash & self->word_mask;;
+       i = (i + 1) & self->word_mask) {
+    BnVocabSlot *slot = &self->words[i];
+    const uint8_t *piece;
+    size_t piece_length;
+
+    if (slot->id == BN_TOKEN_NONE)
+      return slot;
+    if (slot->tag != tag)
+      continue;
+    piece = bn_vocab_piece (self->vocab, slot->id, &piece_length);
+    if (piece_length == length && memcmp (piece, word, length) == 0)
+      return slot;
+  }
+}
+
+void
+bn_bpe_ignore_merges (BnBpe *self)
+{
+  const BnVocab *vocab = self->vocab;
+  size_t n_slots = 16;
+
+  while (n_slots < (size_t) vocab->n_tokens * 2)
+    n_slots *= 2;
+  self->words = g_malloc_n (n_slots, sizeof *self->words);
+  memset (self->words, 0xFF, n_slots * sizeof *self->words);
+  self->word_mask = (uint32_t) (n_slots - 1);
+
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    size_t length;
+    const uint8_t *piece = bn_vocab_piece (vocab, id, &length);
+    BnVocabSlot *slot;
+
+    if (!is_word (vocab, id))
+      continue;
+    slot = find_word (self, piece, length);
+    if (slot->id != BN_TOKEN_NONE)
+      continue;
+    slot->tag = (uint32_t) (bn_hash (piece, length, vocab->seed) >> 32);
+    slot->id = id;
+    self->max_word_length = MAX (self->max_word_length, length);
+  }
+}
+
+static inline uint32_t
+pair_rank (const void *model, uint32_t left, uint32_t right,
+    const uint8_t *text, size_t length, uint32_t *merged)
+{
+  const Pair *pair = find_pair (model, left, right);
+
+  *merged = pair->merged;
+  return pair->rank;
+}
+
+static gboolean
+merge_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, BnIds *out)
+{
+  size_t n = 0;
+
+  if (!bn_scratch_reserve_symbols (scratch, length))
+    return FALSE;
+  for (size_t i = 0; i < length; i++) {
+    scratch->symbols[i].id = self->byte_tokens[word[i]];
+    scratch->symbols[i].start = (uint32_t) i;
+  }
+  n = bn_merge (self, pair_rank, scratch, length, word, length);
+  for (size_t i = 0; i < n; i++) {
+    if (scratch->symbols[i].id != BN_TOKEN_NONE)
+      bn_ids_push (out, scratch->symbols[i].id);
+  }
+  return TRUE;
+}
+
+gboolean
+bn_bpe_encode (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, const uint8_t *end, BnIds *out)
+{
+  gboolean is_short = length <= BN_CACHE_MAX_WORD;
+  BnCacheKey key = {0, 0};
+  size_t first = out->n_ids;
+
+  if (!bn_ids_reserve (out, MAX (length, BN_CACHE_MAX_IDS)))
+    return FALSE;
+  if (is_short) {
+    key = bn_cache_key (word, length, end);
+    if (bn_cache_lookup (scratch, key, out))
+      return TRUE;
+  }
+
+  if (self->words && length <= self->max_word_length) {
+    uint32_t id = find_word (self, word, length)->id;
+
+    if (id != BN_TOKEN_NONE)
+      bn_ids_push (out, id);
+  }
+  if (out->n_ids == first && !merge_word (self, scratch, word, length, out))
+    return FALSE;
+  if (is_short)
+    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  return TRUE;
+}
+
+static int
+compare_ranks (const void *a, const void *b)
+{
+  uint32_t rank_a = (*(const Pair *const *) a)->rank;
+  uint32_t rank_b = (*(const Pair *const *) b)->rank;
+
+  return (rank_a > rank_b) - (rank_a < rank_b);
+}
+
+void
+bn_bpe_foreach_merge (const BnBpe *self,
+    void (*visit) (
+        uint32_t left, uint32_t right, uint32_t merged, void *user_data),
+    void *user_data)
+{
+  size_t n_slots = (size_t) 1 << (64 - self->pair_shift);
+  g_autofree const Pair **sorted = g_new (const Pair *, self->n_pairs + 1);
+  size_t n = 0;
+
+  for (size_t i = 0; i < n_slots; i++) {
+    if (self->pairs[i].rank != BN_NO_RANK)
+      sorted[n++] = &self->pairs[i];
+  }
+  qsort (sorted, n, sizeof *sorted, compare_ranks);
+  for (size_t i = 0; i < n; i++)
+    visit ((uint32_t) (sorted[i]->key >> 32), (uint32_t) sorted[i]->key,
+        sorted[i]->merged, user_data);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Byte-level BPE: words are rows of bytes that a list of merges joins. */
+#pragma once
+
+#include "bn-scratch.h"
+#include "bn-vocab.h"
+
+typedef struct BnBpe BnBpe;
+
+/* For about n_merges merges over vocab, which must be sealed and stay. */
+BnBpe *bn_bpe_new (const BnVocab *vocab, size_t n_merges);
+void bn_bpe_free (BnBpe *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnBpe, bn_bpe_free)
+
+/* Adds the merge of the next rank, "left right". FALSE, and the rank stays
+ * unused, if one of the three texts is not in the vocabulary or the pair has
+ * a rank already: such a merge can never be made. */
+gboolean bn_bpe_add_merge (BnBpe *self, const char *text, size_t length);
+
+/* From now on a word that is a token is this token, however it would merge.
+ * For vocabularies with tokens that no row of merges makes. */
+void bn_bpe_ignore_merges (BnBpe *self);
+
+/* Appends the ids of a word; memory up to end may be read. Bytes without a
+ * token are left out. FALSE if memory is short. */
+gboolean bn_bpe_encode (const BnBpe *self, BnScratch *scratch,
+    const uint8_t *word, size_t length, const uint8_t *end, BnIds *out);
+
+/* The merges that can be made, in the order of their ranks, for digests. */
+void bn_bpe_foreach_merge (const BnBpe *self,
+    void (*visit) (
+        uint32_t left, uint32_t right, uint32_t merged, void *user_data),
+    void *user_data);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Special tokens first, then the algorithm on the text between them. */
+#include "bn-encoder.h"
+
+#include <pthread.h>
+
+enum { MAX_IDLE_SCRATCHES = 16 };
+
+struct BnEncoder {
+  BnVocab *vocab;
+  const BnModelClass *model;
+  void *data;
+  BnSpecials *always; /* user-defined tokens */
+  BnSpecials *all;    /* control tokens too */
+  gboolean add_bos, add_eos;
+
+  /* Protects the scratches that nobody uses. (Not a GMutex, so that thread
+   * sanitizers see it.) */
+  pthread_mutex_t mutex;
+  BnScratch *idle[MAX_IDLE_SCRATCHES];
+  unsigned n_idle;
+};
+
+BnEncoder *
+bn_encoder_new (BnVocab *vocab, const BnModelClass *model, void *data)
+{
+  BnEncoder *self = g_new0 (BnEncoder, 1);
+  const unsigned control = BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN;
+
+  self->vocab = vocab;
+  self->model = model;
+  self->data = data;
+  self->always = bn_specials_new (vocab, BN_TOKEN_USER_DEFINED, control);
+  self->all = bn_specials_new (vocab, BN_TOKEN_USER_DEFINED | control, 0);
+  pthread_mutex_init (&self->mutex, NULL);
+  return self;
+}
+
+void
+bn_encoder_free (BnEncoder *self)
+{
+  for (unsigned i = 0; i < self->n_idle; i++)
+    bn_scratch_free (self->idle[i]);
+  pthread_mutex_destroy (&self->mutex);
+  bn_specials_free (self->always);
+  bn_specials_free (self->all);
+  self->model->free (self->data);
+  bn_vocab_free (self->vocab);
+  g_free (self);
+}
+
+const BnVocab *
+bn_encoder_get_vocab (const BnEncoder *self)
+{
+  return self->vocab;
+}
+
+const BnModelClass *
+bn_encoder_get_model (const BnEncoder *self)
+{
+  return self->model;
+}
+
+void
+bn_encoder_set_added (BnEncoder *self, gboolean add_bos, gboolean add_eos)
+{
+  self->add_bos = add_bos;
+  self->add_eos = add_eos;
+}
+
+static BnScratch *
+take_scratch (BnEncoder *self)
+{
+  BnScratch *scratch = NULL;
+
+  pthread_mutex_lock (&self->mutex);
+  if (self->n_idle > 0)
+    scratch = self->idle[--self->n_idle];
+  pthread_mutex_unlock (&self->mutex);
+  return scratch ? scratch : bn_scratch_new ();
+}
+
+static void
+give_scratch (BnEncoder *self, BnScratch *scratch)
+{
+  bn_scratch_trim (scratch);
+  pthread_mutex_lock (&self->mutex);
+  if (self->n_idle < MAX_IDLE_SCRATCHES) {
+    self->idle[self->n_idle++] = scratch;
+    scratch = NULL;
+  }
+  pthread_mutex_unlock (&self->mutex);
+  g_clear_pointer (&scratch, bn_scratch_free);
+}
+
+static gboolean
+push_role (const BnEncoder *self, BnRole role, BnIds *out)
+{
+  if (self->vocab->roles[role] == BN_TOKEN_NONE)
+    return TRUE;
+  if (!bn_ids_reserve (out, 1))
+    return FALSE;
+  bn_ids_push (out, self->vocab->roles[role]);
+  return TRUE;
+}
+
+static gboolean
+encode_spans (
+    const BnEncoder *self, BnScratch *scratch, const uint8_t *text, BnIds *out)
+{
+  gboolean is_edge = TRUE;
+
+  for (size_t i = 0; i < scratch->spans.n_spans; i++) {
+    BnSpan span = scratch->spans.data[i];
+
+    if (span.id == BN_TOKEN_NONE) {
+      if (!self->model->encode (self->data, scratch, text + span.start,
+              span.end - span.start, is_edge, out))
+        return FALSE;
+    } else {
+      if (!bn_ids_reserve (out, 1))
+        return FALSE;
+      bn_ids_push (out, span.id);
+    }
+    is_edge = span.id != BN_TOKEN_NONE;
+  }
+  return TRUE;
+}
+
+gboolean
+bn_encoder_encode (BnEncoder *self, const uint8_t *text, size_t length,
+    BnEncodeFlags flags, BnIds *out)
+{
+  BnScratch *scratch = take_scratch (self);
+  gboolean is_done = TRUE;
+
+  if ((flags & BN_ENCODE_ADD_SPECIAL) && self->add_bos)
+    is_done = push_role (self, BN_ROLE_BOS, out);
+  bn_specials_split (flags & BN_ENCODE_PARSE_SPECIAL ? self->all : self->always,
+      scratch, text, length);
+  is_done = is_done && encode_spans (self, scratch, text, out);
+  if ((flags & BN_ENCODE_ADD_SPECIAL) && self->add_eos)
+    is_done = is_done && push_role (self, BN_ROLE_EOS, out);
+  give_scratch (self, scratch);
+  return is_done;
+}
+
+/* Byte-level BPE. */
+
+typedef struct {
+  BnBpe *bpe;
+  const BnPretokSet *pretok;
+} BpeModel;
+
+static gboolean
+bpe_model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
+    size_t length, gboolean is_edge, BnIds *out)
+{
+  const BpeModel *self = data;
+  BnPretokIter iter;
+  const uint8_t *word;
+  size_t word_length;
+
+  bn_pretok_iter_init (&iter, self->pretok, text, length);
+  while ((word_length = bn_pretok_iter_next (&iter, &word))) {
+    if (!bn_bpe_encode (
+            self->bpe, scratch, word, word_length, text + length, out))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+bpe_model_free (void *data)
+{
+  BpeModel *self = data;
+
+  bn_bpe_free (self->bpe);
+  g_free (self);
+}
+
+BnEncoder *
+bn_encoder_new_bpe (BnVocab *vocab, BnBpe *bpe, const BnPretokSet *pretok)
+{
+  static const BnModelClass model = {"bpe", bpe_model_encode, bpe_model_free};
+  BpeModel *data = g_new (BpeModel, 1);
+
+  *data = (BpeModel){bpe, pretok};
+  return bn_encoder_new (vocab, &model, data);
+}
+
+/* SentencePiece. */
+
+typedef struct {
+  BnSpm *spm;
+  gboolean add_space;
+} SpmModel;
+
+static gboolean
+spm_model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
+    size_t length, gboolean is_edge, BnIds *out)
+{
+  const SpmModel *self = data;
+
+  return bn_spm_encode (
+      self->spm, scratch, text, length, self->add_space && is_edge, out);
+}
+
+static void
+spm_model_free (void *data)
+{
+  SpmModel *self = data;
+
+  bn_spm_free (self->spm);
+  g_free (self);
+}
+
+BnEncoder *
+bn_encoder_new_spm (BnVocab *vocab, gboolean add_space)
+{
+  static const BnModelClass model = {"spm", spm_model_encode, spm_model_free};
+  SpmModel *data = g_new (SpmModel, 1);
+
+  *data = (SpmModel){bn_spm_new (vocab), add_space};
+  return bn_encoder_new (vocab, &model, data);
+}

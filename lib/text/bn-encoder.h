@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The way from text to ids, whatever the algorithm:
+ *
+ *   text -> special tokens | text between -> algorithm -> ids
+ *
+ * An algorithm is a BnModel: a few functions over data of its own. The
+ * encoder owns vocabulary, special tokens and model, never changes once it is
+ * made, and keeps the scratches of threads that encode. */
+#pragma once
+
+#include "bn-bpe.h"
+#include "bn-pretok.h"
+#include "bn-scratch.h"
+#include "bn-special.h"
+#include "bn-spm.h"
+#include "bn-vocab.h"
+
+typedef struct {
+  const char *name; /* of the algorithm, "bpe" */
+  /* Appends the ids of a text between special tokens (or the ends). is_edge
+   * says that it begins the text or follows a special token. FALSE if memory
+   * is short. */
+  gboolean (*encode) (const void *data, BnScratch *scratch, const uint8_t *text,
+      size_t length, gboolean is_edge, BnIds *out);
+  void (*free) (void *data);
+} BnModelClass;
+
+typedef struct BnEncoder BnEncoder;
+
+typedef enum {
+  BN_ENCODE_ADD_SPECIAL = 1 << 0,
+  BN_ENCODE_PARSE_SPECIAL = 1 << 1,
+} BnEncodeFlags;
+
+/* Takes vocab (sealed) and data. */
+BnEncoder *bn_encoder_new (
+    BnVocab *vocab, const BnModelClass *model, void *data);
+void bn_encoder_free (BnEncoder *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnEncoder, bn_encoder_free)
+
+/* Byte-level BPE over the words of pretok; SentencePiece with a space in
+ * front of every text at an edge if add_space. Take vocab and bpe. */
+BnEncoder *bn_encoder_new_bpe (
+    BnVocab *vocab, BnBpe *bpe, const BnPretokSet *pretok);
+BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
+
+const BnVocab *bn_encoder_get_vocab (const BnEncoder *self);
+const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
+
+/* Whether BN_ENCODE_ADD_SPECIAL adds BOS and EOS. Only before the first
+ * encoding. */
+void bn_encoder_set_added (BnEncoder *self, gboolean add_bos, gboolean add_eos);
+
+/* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8. From
+ * any thread. FALSE if memory is short. */
+gboolean bn_encoder_encode (BnEncoder *self, const uint8_t *text, size_t length,
+    BnEncodeFlags flags, BnIds *out);

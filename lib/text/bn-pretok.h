@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pre-tokenizers: where byte-level BPE cuts text into words.
+ *
+ * A pre-tokenizer is a list of stages. The first cuts the text, the next cuts
+ * every piece of the first as a text of its own, and so on; what a stage's
+ * expression does not match is a piece too. Each stage is a hand-written
+ * function that is equivalent to the regular expression beside it; it sees
+ * only the piece, so look-ahead ends where the piece ends.
+ *
+ *   "I'm 1234"   ->  I  'm  ␠1234          stage 1
+ *                    I  'm  ␠  123  4      stage 2
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+#define BN_PRETOK_MAX_STAGES 6
+
+/* Length of the first piece of [p, end); p < end. */
+typedef size_t (*BnSplitFn) (const uint8_t *p, const uint8_t *end);
+
+typedef enum {
+  BN_PRETOK_IGNORE_MERGES = 1 << 0, /* a word in the vocabulary is a token */
+  BN_PRETOK_ADD_BOS = 1 << 1,       /* unless the file says otherwise */
+  BN_PRETOK_NO_BOS = 1 << 2,        /* the family has none */
+} BnPretokFlags;
+
+typedef struct {
+  const char *name; /* of the set of expressions, "llama-3" */
+  BnSplitFn stages[BN_PRETOK_MAX_STAGES + 1]; /* NULL ends */
+} BnPretokSet;
+
+/* One value of the key tokenizer.ggml.pre. */
+typedef struct {
+  const char *name;
+  const BnPretokSet *set;
+  BnPretokFlags flags;
+} BnPretok;
+
+/* NULL if the name is unknown or its expressions are not implemented. */
+const BnPretok *bn_pretok_find (const char *name);
+
+/* All names, for messages and tests. */
+const BnPretok *bn_pretok_list (size_t *n_pretoks);
+
+/* Walks over the words of a text; they follow each other without gaps. */
+typedef struct {
+  const BnSplitFn *stages;
+  unsigned n_stages;
+  const uint8_t *pos;
+  const uint8_t *ends[BN_PRETOK_MAX_STAGES + 1]; /* ends[0]: of the text */
+} BnPretokIter;
+
+void bn_pretok_iter_init (BnPretokIter *iter, const BnPretokSet *set,
+    const uint8_t *text, size_t size);
+
+/* The next word: its length, 0 at the end; *word is its start. */
+static inline size_t
+bn_pretok_iter_next (BnPretokIter *iter, const uint8_t **word)
+{
+  unsigned stage = iter->n_stages;
+  const uint8_t *pos = iter->pos;
+
+  if (pos == iter->ends[0])
+    return 0;
+  /* All pieces around pos begin at or before it: go up to the innermost that
+   * is not used up, then down again. */
+  while (iter->ends[stage] == pos)
+    stage--;
+  for (; stage < iter->n_stages; stage++)
+    iter->ends[stage + 1] = pos + iter->stages[stage](pos, iter->ends[stage]);
+
+  *word = pos;
+  iter->pos = iter->ends[iter->n_stages];
+  return (size_t) (iter->pos - pos);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An Aho-Corasick automaton over the texts of the special tokens.
+ *
+ * One pass over a text finds all occurrences of the longest token in it. The
+ * text is cut there, and what is left is searched again, until nothing is
+ * found; so there are at most as many passes as there are different lengths
+ * in one place, and usually two. */
+#include "bn-special.h"
+
+#include "bn-unicode.h"
+
+enum { ROOT = 0 };
+
+typedef struct {
+  uint32_t fail;    /* node of the longest proper suffix */
+  uint32_t longest; /* longest token that ends here, BN_TOKEN_NONE if none */
+  uint32_t depth;
+  uint32_t parent;
+  uint8_t byte; /* of the edge from parent */
+} Node;
+
+typedef struct {
+  uint32_t node;
+  uint32_t child; /* ROOT if free: the root is nobody's child */
+  uint8_t byte;
+} Edge;
+
+struct BnSpecials {
+  const BnVocab *vocab;
+  Node *nodes;
+  uint32_t n_nodes;
+  Edge *edges;
+  uint32_t edge_mask;
+  gboolean is_first[256]; /* bytes that leave the root */
+};
+
+static Edge *
+find_edge (const BnSpecials *self, uint32_t node, uint8_t byte)
+{
+  uint64_t hash = ((uint64_t) node << 8 | byte) ^ self->vocab->seed;
+
+  hash *= UINT64_C (0x9E3779B97F4A7C15);
+  for (uint32_t i = (uint32_t) (hash >> 32) & self->edge_mask;;
+       i = (i + 1) & self->edge_mask) {
+    Edge *edge = &self->edges[i];
+
+    if (edge->child == ROOT || (edge->node == node && edge->byte == byte))
+      return edge;
+  }
+}
+
+static void
+insert (BnSpecials *self, uint32_t id)
+{
+  size_t length;
+  const uint8_t *text = bn_vocab_text (self->vocab, id, &length);
+  uint32_t node = ROOT;
+
+  self->is_first[text[0]] = TRUE;
+  for (size_t i = 0; i < length; i++) {
+    Edge *edge = find_edge (self, node, text[i]);
+
+    if (edge->child == ROOT) {
+      *edge = (Edge){node, self->n_nodes, text[i]};
+      self->nodes[self->n_nodes] =
+          (Node){ROOT, BN_TOKEN_NONE, (uint32_t) i + 1, node, text[i]};
+      self->n_nodes++;
+    }
+    node = edge->child;
+  }
+  if (self->nodes[node].longest == BN_TOKEN_NONE)
+    self->nodes[node].longest = id;
+}
+
+static uint32_t
+step (const BnSpecials *self, uint32_t node, uint8_t byte)
+{
+  for (;; node = self->nodes[node].fail) {
+    uint32_t child = find_edge (self, node, byte)->child;
+
+    if (child != ROOT || node == ROOT)
+      return child;
+  }
+}
+
+/* Sets fail and longest of all nodes, the shallow ones first. */
+static void
+link_suffixes (BnSpecials *self, uint32_t max_depth)
+{
+  g_autofree uint32_t *starts = g_new0 (uint32_t, (size_t) max_depth + 2);
+  g_autofree uint32_t *order = g_new (uint32_t, self->n_nodes);
+
+  for (uint32_t i = 0; i < self->n_nodes; i++)
+    starts[self->nodes[i].depth + 1]++;
+  for (uint32_t depth = 0; depth <= max_depth; depth++)
+    starts[depth + 1] += starts[depth];
+  for (uint32_t i = 0; i < self->n_nodes; i++)
+    order[starts[self->nodes[i].depth]++] = i;
+
+  for (uint32_t i = 1; i < self->n_nodes; i++) {
+    Node *node = &self->nodes[order[i]];
+
+    if (node->depth > 1)
+      node->fail = step (self, self->nodes[node->parent].fail, node->byte);
+    if (node->longest == BN_TOKEN_NONE)
+      node->longest = self->nodes[node->fail].longest;
+  }
+}
+
+static gboolean
+is_member (const BnVocab *vocab, uint32_t id, unsigned with, unsigned without,
+    size_t *length)
+{
+  unsigned attributes = vocab->attributes[id];
+  const uint8_t *text;
+  size_t bad;
+
+  if (!(attributes & with) || (attributes & without))
+    return FALSE;
+  text = bn_vocab_text (vocab, id, length);
+  return bn_utf8_validate (text, *length, &bad);
+}
+
+BnSpecials *
+bn_specials_new (const BnVocab *vocab, unsigned with, unsigned without)
+{
+  BnSpecials *self = g_new0 (BnSpecials, 1);
+  size_t length, size = 0, max_length = 0, n_edges = 16;
+
+  self->vocab = vocab;
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    if (is_member (vocab, id, with, without, &length)) {
+      size += length;
+      max_length = MAX (max_length, length);
+    }
+  }
+  while (n_edges < size * 2)
+    n_edges *= 2;
+  self->edges = g_new0 (Edge, n_edges);
+  self->edge_mask = (uint32_t) (n_edges - 1);
+  self->nodes = g_new (Node, size + 1);
+  self->nodes[ROOT] = (Node){ROOT, BN_TOKEN_NONE, 0, ROOT, 0};
+  self->n_nodes = 1;
+
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    if (is_member (vocab, id, with, without, &length))
+      insert (self, id);
+  }
+  link_suffixes (self, (uint32_t) max_length);
+  return self;
+}
+
+void
+bn_specials_free (BnSpecials *self)
+{
+  g_free (self->nodes);
+  g_free (self->edges);
+  g_free (self);
+}
+
+/* Appends to spans the occurrences of the longest token that begins and ends
+ * in [start, end), from left to right without overlaps. */
+static void
+find_longest (const BnSpecials *self, const uint8_t *text, uint32_t start,
+    uint32_t end, BnSpans *spans)
+{
+  size_t first = spans->n_spans;
+  uint32_t best_length = 0, free_from = start;
+  uint32_t node = ROOT;
+
+  for (uint32_t i = start; i < end; i++) {
+    uint32_t id, length;
+
+    if (node == ROOT) {
+      while (i < end && !self->is_first[text[i]])
+        i++;
+      if (i == end)
+        break;
+    }
+    node = step (self, node, text[i]);
+    id = self->nodes[node].longest;
+    if (id == BN_TOKEN_NONE)
+      continue;
+    length =
+        self->vocab->texts.offsets[id + 1] - self->vocab->texts.offsets[id];
+    if (length > best_length) {
+      best_length = length;
+      spans->n_spans = first;
+      free_from = start;
+    }
+    if (length == best_length && i + 1 - length >= free_from) {
+      bn_spans_push (spans, (BnSpan){i + 1 - length, i + 1, id, TRUE});
+      free_from = i + 1;
+    }
+  }
+}
+
+/* White space as of the C locale. */
+static gboolean
+is_ascii_space (uint8_t byte)
+{
+  return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Appends to out what span becomes when its longest token is cut out. */
+static void
+split_span (const BnSpecials *self, const uint8_t *text, BnSpan span,
+    BnSpans *found, BnSpans *out)
+{
+  uint32_t start = span.start;
+
+  found->n_spans = 0;
+  find_longest (self, text, span.start, span.end, found);
+  if (found->n_spans == 0) {
+    span.is_searched = TRUE;
+    bn_spans_push (out, span);
+    return;
+  }
+  for (size_t i = 0; i <= found->n_spans; i++) {
+    const BnSpan *token = i < found->n_spans ? &found->data[i] : NULL;
+    uint32_t end = token ? token->start : span.end;
+    unsigned attributes = token ? self->vocab->attributes[token->id] : 0;
+
+    if (end < start) /* in the white space that the last one took */
+      continue;
+    if (attributes & BN_TOKEN_LSTRIP) {
+      while (end > start && is_ascii_space (text[end - 1]))
+        end--;
+    }
+    if (end > start)
+      bn_spans_push (out, (BnSpan){start, end, BN_TOKEN_NONE, FALSE});
+    if (token == NULL)
+      break;
+    bn_spans_push (out, *token);
+    start = token->end;
+    if (attributes & BN_TOKEN_RSTRIP) {
+      while (start < span.end && is_ascii_space (text[start]))
+        start++;
+    }
+  }
+}
+
+void
+bn_specials_split (const BnSpecials *self, BnScratch *scratch,
+    const uint8_t *text, size_t size)
+{
+  BnSpans *found = &scratch->found, *next = &scratch->more_spans;
+  gboolean is_done;
+
+  scratch->spans.n_spans = 0;
+  if (size > 0)
+    bn_spans_push (
+        &scratch->spans, (BnSpan){0, (uint32_t) size, BN_TOKEN_NONE, FALSE});
+  do {
+    BnSpans done;
+
+    is_done = TRUE;
+    next->n_spans = 0;
+    for (size_t i = 0; i < scratch->spans.n_spans; i++) {
+      BnSpan span = scratch->spans.data[i];
+
+      if (span.is_searched) {
+        bn_spans_push (next, span);
+      } else {
+        split_span (self, text, span, found, next);
+        is_done = FALSE;
+      }
+    }
+    done = scratch->spans;
+    scratch->spans = *next;
+    *next = done;
+  } while (!is_done);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Special tokens in text: those that are found by their text before any
+ * algorithm runs. */
+#pragma once
+
+#include "bn-scratch.h"
+#include "bn-vocab.h"
+
+typedef struct BnSpecials BnSpecials;
+
+/* Of vocab, the tokens that have an attribute of with and none of without;
+ * vocab must be sealed and stay. Tokens whose text is not UTF-8 are left out:
+ * they could split a character. */
+BnSpecials *bn_specials_new (
+    const BnVocab *vocab, unsigned with, unsigned without);
+void bn_specials_free (BnSpecials *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSpecials, bn_specials_free)
+
+/* Cuts a text into special tokens and the text between: scratch->spans. The
+ * longest token that occurs anywhere comes first, then the next shorter in
+ * what is left; of equally long ones the leftmost. */
+void bn_specials_split (const BnSpecials *self, BnScratch *scratch,
+    const uint8_t *text, size_t size);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SentencePiece-style BPE.
+ *
+ * Every space becomes U+2581, the text starts as a row of characters, and the
+ * two neighbours whose joint text is the piece with the best score are joined,
+ * the leftmost of equals, as long as there are any. A character that is no
+ * piece then becomes the tokens of its bytes.
+ *
+ * In nearly all vocabularies U+2581 stands only at the start of a piece. Then
+ * nothing is ever joined across a border where U+2581 follows something else,
+ * so the text is cut there and the words are remembered. */
+#include "bn-spm.h"
+
+#include "bn-merge.h"
+#include "bn-unicode.h"
+
+static const uint8_t metaspace[] = {0xE2, 0x96, 0x81};
+
+enum { METASPACE_SIZE = sizeof metaspace };
+
+struct BnSpm {
+  const BnVocab *vocab;
+  uint32_t *ranks; /* by id; the better the score the lower */
+  uint32_t byte_tokens[256];
+  gboolean has_words;
+};
+
+/* Turns the order of scores round and makes it an order of numbers. */
+static uint32_t
+rank_of_score (float score)
+{
+  union {
+    float number;
+    uint32_t bits;
+  } value;
+
+  value.number = score != score ? -G_MAXFLOAT : score + 0.0f;
+  /* Negative floats count down, positive ones up. */
+  value.bits =
+      value.bits & 0x80000000u ? ~value.bits : value.bits | 0x80000000u;
+  return ~value.bits;
+}
+
+static inline gboolean
+is_metaspace (const uint8_t *p, const uint8_t *end)
+{
+  return end - p >= METASPACE_SIZE
+         && memcmp (p, metaspace, METASPACE_SIZE) == 0;
+}
+
+/* Length of the space at p, spelled either way, or 0. */
+static inline size_t
+space_at (const uint8_t *p, const uint8_t *end)
+{
+  if (*p == ' ')
+    return 1;
+  return *p == metaspace[0] && is_metaspace (p, end) ? METASPACE_SIZE : 0;
+}
+
+/* Whether a piece has U+2581 only at its start. A space counts as other text:
+ * it is never in a text that is looked up. */
+static gboolean
+is_word_piece (const uint8_t *text, size_t length)
+{
+  const uint8_t *p = text, *end = text + length;
+
+  while (is_metaspace (p, end))
+    p += METASPACE_SIZE;
+  for (; p < end; p++) {
+    if (is_metaspace (p, end))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+BnSpm *
+bn_spm_new (const BnVocab *vocab)
+{
+  BnSpm *self = g_new0 (BnSpm, 1);
+
+  self->vocab = vocab;
+  self->ranks = g_new (uint32_t, (size_t) vocab->n_tokens + 1);
+  self->has_words = TRUE;
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    size_t length;
+    const uint8_t *text = bn_vocab_text (vocab, id, &length);
+
+    self->ranks[id] = rank_of_score (vocab->scores[id]);
+    if (!is_word_piece (text, length))
+      self->has_words = FALSE;
+  }
+  for (unsigned byte = 0; byte < 256; byte++) {
+    self->byte_tokens[byte] = bn_vocab_byte_token (vocab, (uint8_t) byte);
+    if (self->byte_tokens[byte] == BN_TOKEN_NONE)
+      self->byte_tokens[byte] = vocab->roles[BN_ROLE_UNK];
+  }
+  return self;
+}
+
+void
+bn_spm_free (BnSpm *self)
+{
+  g_free (self->ranks);
+  g_free (self);
+}
+
+static inline uint32_t
+pair_rank (const void *model, uint32_t left, uint32_t right,
+    const uint8_t *text, size_t length, uint32_t *merged)
+{
+  const BnSpm *self = model;
+
+  *merged = bn_vocab_lookup (self->vocab, text, length);
+  return *merged == BN_TOKEN_NONE ? BN_NO_RANK : self->ranks[*merged];
+}
+
+static void
+push_bytes (const BnSpm *self, const uint8_t *text, size_t length, BnIds *out)
+{
+  for (size_t i = 0; i < length; i++) {
+    if (self->byte_tokens[text[i]] != BN_TOKEN_NONE)
+      bn_ids_push (out, self->byte_tokens[text[i]]);
+  }
+}
+
+/* Appends the ids of a text without spaces; U+2581 stands for them. */
+static gboolean
+merge_text (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
+    size_t length, BnIds *out)
+{
+  BnSymbol *symbols;
+  size_t n = 0;
+
+  if (!bn_scratch_reserve_symbols (scratch, length)
+      || !bn_ids_reserve (out, length))
+    return FALSE;
+  symbols = scratch->symbols;
+  for (size_t i = 0; i < length; n++) {
+    size_t step = MIN (bn_utf8_announced_length (text[i]), length - i);
+
+    symbols[n].start = (uint32_t) i;
+    symbols[n].id = bn_vocab_lookup (self->vocab, text + i, step);
+    i += step;
+  }
+  n = bn_merge (self, pair_rank, scratch, n, text, length);
+
+  for (size_t i = 0; i < n; i++) {
+    if (symbols[i].id != BN_TOKEN_NONE) {
+      bn_ids_push (out, symbols[i].id);
+    } else {
+      size_t end = i + 1 < n ? symbols[i + 1].start : length;
+
+      push_bytes (self, text + symbols[i].start, end - symbols[i].start, out);
+    }
+  }
+  return TRUE;
+}
+
+/* Appends the ids of a word as it is in the text, with a space in front of it
+ * if add_space; memory up to end may be read. */
+static gboolean
+encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, const uint8_t *end, gboolean add_space, BnIds *out)
+{
+  gboolean is_short = length < BN_CACHE_MAX_WORD;
+  BnCacheKey key = {0, 0};
+  size_t first = out->n_ids, n = 0;
+  size_t size;
+
+  if (!bn_ids_reserve (out, BN_CACHE_MAX_IDS))
+    return FALSE;
+  if (is_short) {
+    uint8_t spaced[BN_CACHE_MAX_WORD + 1] = {' '};
+
+    if (add_space) {
+      memcpy (spaced + 1, word, length);
+      key = bn_cache_key (spaced, length + 1, spaced + sizeof spaced);
+    } else {
+      key = bn_cache_key (word, length, end);
+    }
+    if (bn_cache_lookup (scratch, key, out))
+      return TRUE;
+  }
+
+  if (!g_size_checked_mul (&size, length + 1, METASPACE_SIZE)
+      || size > BN_MAX_TEXT_SIZE || !bn_scratch_reserve_text (scratch, size))
+    return FALSE;
+  if (add_space) {
+    memcpy (scratch->text, metaspace, METASPACE_SIZE);
+    n = METASPACE_SIZE;
+  }
+  for (size_t i = 0; i < length; i++) {
+    if (word[i] == ' ') {
+      memcpy (scratch->text + n, metaspace, METASPACE_SIZE);
+      n += METASPACE_SIZE;
+    } else {
+      scratch->text[n++] = word[i];
+    }
+  }
+  if (!merge_text (self, scratch, scratch->text, n, out))
+    return FALSE;
+  if (is_short)
+    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  return TRUE;
+}
+
+gboolean
+bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
+    size_t length, gboolean add_space, BnIds *out)
+{
+  const uint8_t *p = text, *end = text + length;
+
+  while (p < end) {
+    const uint8_t *word_end = p;
+    size_t space;
+
+    if (self->has_words) {
+      while (word_end < end && (space = space_at (word_end, end)))
+        word_end += space;
+      while (word_end < end && !space_at (word_end, end))
+        word_end++;
+    } else {
+      word_end = end;
+    }
+    if (!encode_word (
+            self, scratch, p, (size_t) (word_end - p), end, add_space, out))
+      return FALSE;
+    add_space = FALSE;
+    p = word_end;
+  }
+  return TRUE;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A vocabulary: the text, type and score of every token, and which tokens
+ * have a role.
+ *
+ * Filled once by whoever reads the source (GGUF keys, files of other
+ * formats), then sealed and never changed again. All texts lie in one block;
+ * text-to-id is an open hash table of indices into it. */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+#define BN_TOKEN_NONE UINT32_MAX
+
+/* The first seven are the values of BitnetTokenAttributes. */
+typedef enum {
+  BN_TOKEN_NORMAL = 1 << 0,
+  BN_TOKEN_UNKNOWN = 1 << 1,
+  BN_TOKEN_CONTROL = 1 << 2,
+  BN_TOKEN_USER_DEFINED = 1 << 3,
+  BN_TOKEN_UNUSED = 1 << 4,
+  BN_TOKEN_BYTE = 1 << 5,
+  BN_TOKEN_EOG = 1 << 6,
+  BN_TOKEN_LSTRIP = 1 << 7, /* takes the white space before it */
+  BN_TOKEN_RSTRIP = 1 << 8, /* takes the white space after it */
+} BnTokenAttributes;
+
+/* Roles of tokens. The first seven are the values of BitnetSpecialToken. */
+typedef enum {
+  BN_ROLE_BOS,
+  BN_ROLE_EOS,
+  BN_ROLE_EOT,
+  BN_ROLE_UNK,
+  BN_ROLE_SEP,
+  BN_ROLE_PAD,
+  BN_ROLE_MASK,
+  BN_ROLE_EOM,
+  BN_ROLE_FIM_PRE,
+  BN_ROLE_FIM_SUF,
+  BN_ROLE_FIM_MID,
+  BN_ROLE_FIM_PAD,
+  BN_ROLE_FIM_REP,
+  BN_ROLE_FIM_SEP,
+  BN_N_ROLES,
+} BnRole;
+
+/* How the text of a token becomes output. */
+typedef enum {
+  BN_SPELLING_BYTE_LEVEL, /* every byte is a character of the GPT-2 table */
+  BN_SPELLING_METASPACE,  /* U+2581 stands for the space, <0xXX> for bytes */
+} BnSpelling;
+
+/* Strings one behind the other: string i is bytes[offsets[i]] up to
+ * bytes[offsets[i + 1]]. */
+typedef struct {
+  uint8_t *bytes;
+  uint32_t *offsets;
+} BnStrings;
+
+typedef struct {
+  uint32_t tag; /* high half of the hash */
+  uint32_t id;  /* BN_TOKEN_NONE if free */
+} BnVocabSlot;
+
+typedef struct {
+  uint32_t n_tokens;
+  uint32_t n_reserved;
+  size_t text_reserved;
+  BnSpelling spelling;
+  uint16_t *attributes;
+  float *scores;
+  BnStrings texts;  /* as the source spells them */
+  BnStrings pieces; /* as bytes of output */
+  uint32_t max_text_length;
+  uint32_t n_duplicates; /* texts that a lower id has too */
+  uint32_t roles[BN_N_ROLES];
+
+  BnVocabSlot *slots;
+  uint32_t slot_mask;
+  uint64_t seed; /* so that nobody can choose texts that collide */
+} BnVocab;
+
+/* An empty vocabulary with room for n_tokens whose texts have text_size bytes
+ * in all. Both must be below 2^32 - 1. */
+BnVocab *bn_vocab_new (
+    uint32_t n_tokens, size_t text_size, BnSpelling spelling);
+void bn_vocab_free (BnVocab *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnVocab, bn_vocab_free)
+
+/* Appends a token; its id is the number of tokens before it. An empty text
+ * becomes "[EMPTY_id]". FALSE if there is no room. */
+gboolean bn_vocab_add (BnVocab *self, const char *text, size_t length,
+    unsigned attributes, float score);
+
+/* Ends the filling. Finds the tokens that stop a generation and those of roles
+ * that are still open, by their texts, and corrects attributes as the
+ * reference does (tokenizers.md (a)); then lookups and pieces work. */
+void bn_vocab_seal (BnVocab *self);
+
+/* The lowest id that has this text, or BN_TOKEN_NONE. */
+uint32_t bn_vocab_lookup (const BnVocab *self, const void *text, size_t length);
+
+static inline const uint8_t *
+bn_vocab_text (const BnVocab *self, uint32_t id, size_t *length)
+{
+  *length = self->texts.offsets[id + 1] - self->texts.offsets[id];
+  return self->texts.bytes + self->texts.offsets[id];
+}
+
+/* What the token is in output; the text itself for all but ordinary and byte
+ * tokens. */
+static inline const uint8_t *
+bn_vocab_piece (const BnVocab *self, uint32_t id, size_t *length)
+{
+  *length = self->pieces.offsets[id + 1] - self->pieces.offsets[id];
+  return self->pieces.bytes + self->pieces.offsets[id];
+}
+
+/* The token of one byte, BN_TOKEN_NONE if the vocabulary has none. */
+uint32_t bn_vocab_byte_token (const BnVocab *self, uint8_t byte);
+
+/* The byte that a character of the GPT-2 table stands for, -1 if none; and
+ * the character of a byte. */
+int bn_byte_level_decode (uint32_t cp);
+uint32_t bn_byte_level_encode (uint8_t byte);
+
+/* A hash of bytes, for the tables of this folder. */
+uint64_t bn_hash (const void *data, size_t size, uint64_t seed);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Token ids and texts against the golden files of llama.cpp (46 texts for
+ * every vocabulary, ids by the Hugging Face tokenizers) and against 1,500
+ * hard texts each that the Hugging Face tokenizers 0.23 and sentencepiece
+ * encoded. Reads $BITNET_REFERENCE_DATA. */
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+#include "bitnet-tokenizer-private.h"
+#include "gguf/bn-gguf.h"
+
+#define SEPARATOR "\n__ggml_vocab_test__\n"
+
+static const char *
+data_dir (void)
+{
+  const char *dir = g_getenv ("BITNET_REFERENCE_DATA");
+
+  return dir && *dir ? dir : NULL;
+}
+
+static BitnetTokenizer *
+open_vocab (const char *name)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BnGguf) gguf = NULL;
+  BitnetTokenizer *tokenizer;
+
+  if (data_dir () == NULL) {
+    g_test_skip ("no reference data (option reference_data)");
+    return NULL;
+  }
+  path = g_strdup_printf ("%s/vocab/%s.gguf", data_dir (), name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
+    g_test_skip_printf ("%s does not exist", path);
+    return NULL;
+  }
+  gguf = bn_gguf_open (path, NULL, &error);
+  g_assert_no_error (error);
+  tokenizer = bitnet_tokenizer_new_from_gguf (gguf, NULL, &error);
+  g_assert_no_error (error);
+  return tokenizer;
+}
+
+static char *
+read_file (const char *name, const char *suffix, gsize *length)
+{
+  g_autofree char *path
+      = g_strdup_printf ("%s/vocab/%s.gguf%s", data_dir (), name, suffix);
+  g_autoptr (GError) error = NULL;
+  char *contents;
+
+  g_file_get_contents (path, &contents, length, &error);
+  g_assert_no_error (error);
+  return contents;
+}
+
+static char *
+print_ids (const guint32 *ids, gsize n_ids)
+{
+  GString *text = g_string_new (NULL);
+
+  for (gsize i = 0; i < n_ids; i++)
+    g_string_append_printf (text, "%s%u", i > 0 ? " " : "", ids[i]);
+  return g_string_free (text, FALSE);
+}
+
+/* Ids and the way back, whole and in a stream of single tokens. */
+static void
+check_text (BitnetTokenizer *tokenizer, gsize i, const char *text,
+    gsize length, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  gsize n_ids, decoded_length;
+  g_autofree guint32 *ids = bitnet_tokenizer_encode (tokenizer, text,
+      (gssize) length, BITNET_ENCODE_NONE, &n_ids, &error);
+  g_autofree char *found = NULL, *decoded = NULL;
+  g_autoptr (BitnetDecoder) decoder
+      = bitnet_decoder_new (tokenizer, BITNET_DECODE_NONE);
+  g_autoptr (GString) streamed = g_string_new (NULL);
+
+  g_assert_no_error (error);
+  found = print_ids (ids, n_ids);
+  if (g_strcmp0 (found, expected) != 0) {
+    g_autofree char *quoted = g_strescape (text, NULL);
+
+    g_test_message ("text %" G_GSIZE_FORMAT " \"%s\":\n  found    %s\n"
+                    "  expected %s",
+        i, quoted, found, expected);
+    g_test_fail ();
+    return;
+  }
+
+  decoded = bitnet_tokenizer_decode (tokenizer, ids, n_ids,
+      BITNET_DECODE_NONE, &decoded_length, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (decoded, decoded_length, text, length);
+
+  for (gsize j = 0; j <= n_ids; j++) {
+    g_autofree char *part = j < n_ids
+        ? bitnet_decoder_push (decoder, &ids[j], 1, NULL)
+        : bitnet_decoder_finish (decoder, NULL);
+
+    g_assert_true (g_utf8_validate (part, -1, NULL));
+    g_string_append (streamed, part);
+  }
+  g_assert_cmpstr (streamed->str, ==, text);
+}
+
+static void
+test_vocab (gconstpointer data)
+{
+  const char *name = data;
+  g_autoptr (BitnetTokenizer) tokenizer = open_vocab (name);
+  g_autofree char *inputs = NULL, *outputs = NULL;
+  g_auto (GStrv) lines = NULL;
+  const char *text;
+  gsize length, n_texts = 0;
+
+  if (tokenizer == NULL)
+    return;
+  inputs = read_file (name, ".inp", &length);
+  outputs = read_file (name, ".out", NULL);
+  lines = g_strsplit (outputs, "\n", -1);
+
+  for (text = inputs; *text; n_texts++) {
+    const char *end = strstr (text, SEPARATOR);
+
+    g_assert_nonnull (end);
+    g_assert_nonnull (lines[n_texts]);
+    g_autofree char *one = g_strndup (text, (gsize) (end - text));
+
+    check_text (tokenizer, n_texts, one, strlen (one),
+        g_strstrip (lines[n_texts]));
+    text = end + strlen (SEPARATOR);
+  }
+  g_assert_cmpuint (n_texts, ==, 46);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
+    "falcon", "starcoder", "deepseek-coder", "qwen2"};
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_set_nonfatal_assertions ();
+  for (gsize i = 0; i < G_N_ELEMENTS (vocabs); i++) {
+    g_autofree char *path
+        = g_strdup_printf ("/crossval/vocab/%s", vocabs[i]);
+
+    g_test_add_data_func (path, vocabs[i], test_vocab);
+  }
+  return g_test_run ();
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Activation rows: the same bytes on every level. */
+#include "checkkern.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  const char *name;
+  BnAct act;
+  guint unit;
+} Format;
+
+static const Format formats[] = {
+    {"quantize/f32", BN_ACT_F32, 1},
+    {"quantize/i8", BN_ACT_I8, 1},
+    {"quantize/q8_0", BN_ACT_Q8_0, 32},
+    {"quantize/q8_1", BN_ACT_Q8_1, 32},
+    {"quantize/q8_k", BN_ACT_Q8_K, 256},
+};
+
+/* Bytes that n values become; the rest of the row is unused. */
+static gsize
+used_size (const Format *f, guint n)
+{
+  switch (f->act) {
+    case BN_ACT_F32:
+      return sizeof (float) * n;
+    case BN_ACT_Q8_0:
+      return 34 * (gsize) (n / 32);
+    case BN_ACT_Q8_1:
+      return 40 * (gsize) (n / 32);
+    case BN_ACT_Q8_K:
+      return 292 * (gsize) (n / 256);
+    default:
+      return bn_act_size (f->act, n);
+  }
+}
+
+static void
+compare (const BnKernels *k, const BnKernels *c, const Format *f,
+    const float *x, guint n)
+{
+  gsize size = bn_act_size (f->act, n);
+  guint8 *found = guard_alloc (size, GUARD_END);
+  guint8 *expected = guard_alloc (size, GUARD_END);
+
+  k->quantize[f->act](found, x, n);
+  c->quantize[f->act](expected, x, n);
+  for (gsize i = 0; i < used_size (f, n); i++) {
+    if (found[i] != expected[i])
+      g_error ("%s: byte %" G_GSIZE_FORMAT " of %u values is %02x, not %02x",
+          f->name, i, n, found[i], expected[i]);
+  }
+}
+
+/* The C version of the row that BitNet models use, against its definition in
+ * double. */
+static void
+check_i8 (const BnKernels *k, const float *x, guint n)
+{
+  guint8 *row = guard_alloc (bn_act_size (BN_ACT_I8, n), GUARD_END);
+  const gint8 *q = (const gint8 *) row + BN_ALIGN;
+  double max = 1e-5;
+  float scale;
+  int sum = 0;
+
+  k->quantize[BN_ACT_I8](row, x, n);
+  for (guint i = 0; i < n; i++)
+    max = MAX (max, fabs ((double) x[i]));
+  scale = (float) (127 / max);
+  g_assert_cmpfloat (((const BnActI8 *) row)->scale, ==, scale);
+  for (guint i = 0; i < n; i++) {
+    g_assert_cmpint (q[i], ==, (int) nearbyint ((double) (x[i] * scale)));
+    sum += q[i];
+  }
+  for (guint i = n;
+       i < (n + BN_COL_PADDING - 1) / BN_COL_PADDING * BN_COL_PADDING; i++)
+    g_assert_cmpint (q[i], ==, 0);
+  g_assert_cmpint (((const BnActI8 *) row)->sum, ==, sum);
+}
+
+static void
+check_quantize (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  const Format *f = data;
+  const float extremes[] = {NAN, INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e-38f,
+      1e-45f, -1e-40f, 1e-5f, -0.0f};
+
+  for (guint blocks = 1; blocks <= 67; blocks++) {
+    for (Fill fill = 0; fill < N_FILLS; fill++) {
+      guint n = blocks * f->unit;
+      float *x = guard_alloc (sizeof (float) * n, blocks % N_GUARDS);
+
+      check_fill (x, n, fill);
+      compare (k, c, f, x, n);
+      if (f->act == BN_ACT_I8)
+        check_i8 (k, x, n);
+      /* values that fall on halves, where roundings differ */
+      for (guint i = 0; i < n; i++)
+        x[i] = (float) ((int) (check_random () % 255) - 127) * 0.5f;
+      x[check_random () % n] = 127.0f;
+      compare (k, c, f, x, n);
+      guard_free_all ();
+    }
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (extremes); i++) {
+    for (guint n = f->unit; n <= 1024; n += MAX (f->unit, 37)) {
+      float *x = guard_alloc (sizeof (float) * n, GUARD_END);
+
+      if (n % f->unit)
+        continue;
+      check_fill (x, n, FILL_ZERO);
+      x[check_random () % n] = extremes[i];
+      compare (k, c, f, x, n);
+      check_fill (x, n, FILL_RANDOM);
+      x[check_random () % n] = extremes[i];
+      compare (k, c, f, x, n);
+      guard_free_all ();
+    }
+  }
+}
+
+static void
+bench_quantize (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  enum { N = 6912 };
+  const Format *f = data;
+  float *x = guard_alloc (sizeof (float) * N, GUARD_BEGIN);
+  guint8 *row = guard_alloc (bn_act_size (f->act, N), GUARD_BEGIN);
+
+  check_fill (x, N, FILL_RANDOM);
+  bench_report (f->name, "6912", k, BENCH_NS (k->quantize[f->act](row, x, N)),
+      sizeof (float) * N, 0);
+}
+
+void
+check_add_quantize (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)
+    check_add (formats[i].name,
+        G_STRUCT_OFFSET (BnKernels, quantize)
+            + formats[i].act * sizeof (gpointer),
+        sizeof (gpointer), check_quantize, bench_quantize, &formats[i]);
+}
