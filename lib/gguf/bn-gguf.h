@@ -111,15 +111,21 @@ gboolean bn_gguf_get_bool (
 /* A copy (transfer full), NULL if absent, not a string or not UTF-8. */
 char *bn_gguf_dup_string (const BnGguf *self, const char *key);
 
-/* Writer. Keys first, then all tensor infos, then their data in the same
- * order, in pieces of any size; nothing of a tensor is held in memory. The
- * file appears under its name only when bn_gguf_writer_finish() succeeds. */
+/* Writer of version 3. Keys and tensors are added first, then the data of the
+ * tensors follow in the same order, in pieces of any size that may run over
+ * tensor ends; padding is the writer's work, and nothing of a tensor is held
+ * in memory. The file appears under its name only when
+ * bn_gguf_writer_finish() succeeds, until then it has a temporary name beside
+ * it. Keys and tensor names must be unique and shapes fit their types: that
+ * is for the caller to see to. Errors: BITNET_ERROR_WRITE. */
 typedef struct BnGgufWriter BnGgufWriter;
 
+/* Fails also if path is anything but a regular file or nothing. */
 BnGgufWriter *bn_gguf_writer_new (const char *path, GError **error);
 void bn_gguf_writer_free (BnGgufWriter *self); /* removes an unfinished file */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnGgufWriter, bn_gguf_writer_free)
 
+/* The key "general.alignment" takes effect and comes before any tensor. */
 void bn_gguf_writer_add_uint32 (
     BnGgufWriter *self, const char *key, uint32_t value);
 void bn_gguf_writer_add_float (
@@ -133,10 +139,11 @@ void bn_gguf_writer_add_strings (BnGgufWriter *self, const char *key,
 /* An array of numbers, packed as in the file. */
 void bn_gguf_writer_add_array (BnGgufWriter *self, const char *key,
     BnGgufType element_type, const void *values, size_t n_values);
-/* A pair of another file, unchanged. */
+/* A pair of another file, unchanged; of any version. */
 void bn_gguf_writer_add_kv (BnGgufWriter *self, const BnGgufKv *kv);
 void bn_gguf_writer_add_tensor (BnGgufWriter *self, const char *name,
     BnType type, uint32_t n_dims, const uint64_t *ne);
 gboolean bn_gguf_writer_write (
     BnGgufWriter *self, const void *data, size_t size, GError **error);
+/* All tensors have their data. */
 gboolean bn_gguf_writer_finish (BnGgufWriter *self, GError **error);
