@@ -316,7 +316,7 @@ run_job (Loading *self, int index, uint32_t worker)
   if (index > g_atomic_int_get (&self->first_bad)
       || g_cancellable_is_cancelled (self->loader->cancellable))
     return;
-  if (pack == BN_PACK_TERNARY)
+  if (bn_pack_is_ternary (pack))
     load_ternary_rows (self, job, worker);
   else
     load_rows (self, job);
@@ -452,7 +452,7 @@ plan_memory (BnLoader *self)
         backend->ops->linear_init (backend, linear, self->repack);
     matrix->row_tile = linear->ops ? linear->ops->row_tile : 1;
     size += round_up (matrix->packed_size);
-    if (linear->matrix.pack == BN_PACK_TERNARY)
+    if (bn_pack_is_ternary (linear->matrix.pack))
       size += round_up (matrix->n_rows * sizeof (float));
   }
   for (guint i = 0; i < self->vectors->len; i++)
@@ -473,7 +473,7 @@ place_matrices (BnLoader *self, uint8_t **memory)
       continue;
     linear->matrix.data = matrix->packed_size ? *memory : matrix->tensor->data;
     *memory += round_up (matrix->packed_size);
-    if (linear->matrix.pack == BN_PACK_TERNARY) {
+    if (bn_pack_is_ternary (linear->matrix.pack)) {
       linear->matrix.row_scale = (const float *) *memory;
       *memory += round_up (matrix->n_rows * sizeof (float));
     }
@@ -503,7 +503,7 @@ drop_folded_scales (BnLoader *self)
 {
   for (guint i = 0; i < self->matrices->len; i++) {
     BnLinear *linear = g_array_index (self->matrices, BnBoundMatrix, i).linear;
-    if (linear && linear->matrix.pack == BN_PACK_TERNARY)
+    if (linear && bn_pack_is_ternary (linear->matrix.pack))
       linear->scale = 1;
   }
 }

@@ -45,6 +45,13 @@ void bn_loader_fail_tensor (BnLoader *self, BitnetError code,
 /* The form in which a tensor type is multiplied, BN_N_PACKS if in none. */
 BnPack bn_weights_pack (BnType type);
 
+/* Codes with a scale for each row. */
+static inline gboolean
+bn_pack_is_ternary (BnPack pack)
+{
+  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_X4;
+}
+
 /* The values of a vector; reports one that is not finite. */
 void bn_loader_read_vector (
     BnLoader *self, float *values, const BnGgufTensor *tensor, uint32_t n);

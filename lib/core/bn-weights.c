@@ -156,9 +156,10 @@ bn_weights_pack (BnType type)
     case BN_TYPE_I2_S:
     case BN_TYPE_TL1:
     case BN_TYPE_TL2:
+      return BN_PACK_TERNARY;
     case BN_TYPE_IQ1_BN:
     case BN_TYPE_IQ2_BN:
-      return BN_PACK_TERNARY;
+      return BN_PACK_TERNARY_X4;
     default:
       return BN_N_PACKS;
   }

@@ -25,6 +25,7 @@ bn_act_size (BnAct act, uint32_t n)
       size = sizeof (float) * (size_t) n;
       break;
     case BN_ACT_I8:
+    case BN_ACT_I8X4:
       size = BN_ALIGN + round_up (n, BN_COL_PADDING);
       break;
     case BN_ACT_Q8_0:

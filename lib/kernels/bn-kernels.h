@@ -30,12 +30,13 @@ typedef enum {
   BN_ACT_Q8_0, /* blocks of 32: f16 d, int8[32] */
   BN_ACT_Q8_1, /* blocks of 32: f32 d, f32 d*sum, int8[32] */
   BN_ACT_Q8_K, /* blocks of 256: f32 d, int8[256], int16 sums[16] */
+  BN_ACT_I8X4, /* BnActI8X4: four scales for the row */
   BN_N_ACTS,
 } BnAct;
 
 enum {
   BN_ALIGN = 64,       /* of activations, packed weights, cache pages */
-  BN_COL_PADDING = 256 /* BN_ACT_I8 rows are zero-filled to a multiple */
+  BN_COL_PADDING = 256 /* BN_ACT_I8* rows are zero-filled to a multiple */
 };
 
 /* Head of a BN_ACT_I8 row; the int8 values follow at BN_ALIGN. */
@@ -43,6 +44,13 @@ typedef struct {
   float scale; /* 127 / absmax: q = rne (x * scale) */
   int32_t sum; /* of q */
 } BnActI8;
+
+/* Head of a BN_ACT_I8X4 row, the activations of ik_llama.cpp's ternary types:
+ * column i belongs to group (i / 4) % 4. The values follow as above. */
+typedef struct {
+  float d[4];     /* absmax of the group / 127: q = rne (x * (1 / d)) */
+  int32_t sum[4]; /* of q */
+} BnActI8X4;
 
 /* Run-time forms of a weight matrix. */
 typedef enum {
@@ -61,9 +69,10 @@ typedef enum {
   BN_PACK_Q6_K,
   BN_PACK_TQ1_0,
   BN_PACK_TQ2_0,
-  BN_PACK_TERNARY, /* 2-bit codes 0..2 with one float scale per row: the one
-                      form of I2_S, TL1, TL2, IQ1_BN, IQ2_BN and of TQ1_0 and
-                      TQ2_0 whose scales agree within each row */
+  BN_PACK_TERNARY,    /* 2-bit codes 0..2 with one float scale per row: the one
+                         form of I2_S, TL1, TL2 */
+  BN_PACK_TERNARY_X4, /* the same for BN_ACT_I8X4 activations: the form of
+                         IQ1_BN and IQ2_BN */
   BN_N_PACKS,
 } BnPack;
 
@@ -73,7 +82,7 @@ typedef struct {
   uint32_t n_rows;
   uint32_t n_cols;
   const void *data;       /* packed rows, or the file's rows in place */
-  const float *row_scale; /* BN_PACK_TERNARY: n_rows; NULL otherwise */
+  const float *row_scale; /* BN_PACK_TERNARY*: n_rows; NULL otherwise */
 } BnMatrix;
 
 typedef struct {
@@ -86,7 +95,7 @@ typedef struct {
   size_t (*packed_size) (uint32_t n_rows, uint32_t n_cols);
   /* Packs rows [row_begin, row_end) into dst (start of the whole matrix).
    * src is the first of those rows in the canonical form: for
-   * BN_PACK_TERNARY codes 0..2, one a byte, n_cols a row; for the others the
+   * BN_PACK_TERNARY* codes 0..2, one a byte, n_cols a row; for the others the
    * file's own rows. */
   void (*pack) (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
       uint32_t row_begin, uint32_t row_end);
@@ -141,7 +150,7 @@ typedef struct {
 } BnKernels;
 
 /* Bytes of one activation row of n floats, a multiple of BN_ALIGN. n is a
- * multiple of the block of the kind (32, 256); BN_ACT_I8 and BN_ACT_F32 take
+ * multiple of the block of the kind (32, 256); BN_ACT_I8* and BN_ACT_F32 take
  * any. */
 size_t bn_act_size (BnAct act, uint32_t n);
 

@@ -58,6 +58,40 @@ quantize_i8_c (void *dst, const float *x, uint32_t n)
   head->sum = sum;
 }
 
+/* Four interleaved scales for the row (quant-formats.md 9). */
+static void
+quantize_i8x4_c (void *dst, const float *x, uint32_t n)
+{
+  BnActI8X4 *head = dst;
+  int8_t *q = (int8_t *) dst + BN_ALIGN;
+  uint32_t n_padded =
+      (n + BN_COL_PADDING - 1) / BN_COL_PADDING * BN_COL_PADDING;
+  uint32_t max_bits[4] = {0};
+  float inverse[4] = {0};
+
+  memset (dst, 0, BN_ALIGN + n_padded);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t bits = bn_f32_bits (x[i]) & 0x7fffffff;
+    uint32_t *max = &max_bits[i / 4 % 4];
+    *max = bits > *max ? bits : *max;
+  }
+  for (int g = 0; g < 4; g++) {
+    head->d[g] = bn_f32_from_bits (max_bits[g]) / 127.0f;
+    if (max_bits[g] >= BN_BITS_INFINITY)
+      head->d[g] = bn_f32_from_bits (BN_BITS_NAN);
+    else if (head->d[g] >= 0x1p-126f)
+      inverse[g] = 1.0f / head->d[g];
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    int g = i / 4 % 4;
+
+    if (inverse[g] == 0)
+      continue;
+    q[i] = (int8_t) bn_clamp_i32 (bn_rne (x[i] * inverse[g]), -128, 127);
+    head->sum[g] += q[i];
+  }
+}
+
 static void
 quantize_q8_0_c (void *dst, const float *x, uint32_t n)
 {
@@ -557,6 +591,48 @@ matmul_ternary_c (float *y, size_t y_stride, const BnMatrix *w,
   }
 }
 
+/* The same with the sum of each group of columns apart. */
+static void
+dot_ternary_x4 (
+    int32_t u[4], const uint8_t *w, const int8_t *q, size_t row_size)
+{
+  for (int g = 0; g < 4; g++)
+    u[g] = 0;
+  for (size_t b = 0; b < row_size; b += TERNARY_BYTES, q += TERNARY_COLS) {
+    for (int i = 0; i < TERNARY_BYTES; i++) {
+      uint8_t byte = w[b + i];
+
+      u[i / 4 % 4] += (byte & 3) * q[i] + (byte >> 2 & 3) * q[32 + i]
+                      + (byte >> 4 & 3) * q[64 + i] + (byte >> 6) * q[96 + i];
+    }
+  }
+}
+
+static void
+matmul_ternary_x4_c (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  size_t row_size = ternary_row_size (w->n_cols);
+
+  for (uint32_t row = row_begin; row < row_end; row++) {
+    const uint8_t *weights = (const uint8_t *) w->data + row * row_size;
+
+    for (uint32_t i = 0; i < n_acts; i++) {
+      const BnActI8X4 *head =
+          (const void *) ((const uint8_t *) acts + i * act_stride);
+      int32_t u[4];
+      float part[4];
+
+      dot_ternary_x4 (u, weights, (const int8_t *) head + BN_ALIGN, row_size);
+      for (int g = 0; g < 4; g++)
+        part[g] = head->d[g] * (float) (u[g] - head->sum[g]);
+      y[i * y_stride + row] =
+          ((part[0] + part[2]) + (part[1] + part[3])) * w->row_scale[row];
+    }
+  }
+}
+
 #define IN_PLACE(act, name)                                                    \
   {                                                                            \
     act, 1, packed_size_in_place, NULL, matmul_##name##_c                      \
@@ -580,6 +656,8 @@ static const BnMatmulOps matmul_ops[BN_N_PACKS] = {
     [BN_PACK_TQ2_0] = IN_PLACE (BN_ACT_Q8_K, tq2_0),
     [BN_PACK_TERNARY] = {BN_ACT_I8, 1, packed_size_ternary_c, pack_ternary_c,
         matmul_ternary_c},
+    [BN_PACK_TERNARY_X4] = {BN_ACT_I8X4, 1, packed_size_ternary_c,
+        pack_ternary_c, matmul_ternary_x4_c},
 };
 
 void
@@ -588,6 +666,7 @@ bn_matmul_init_c (BnKernels *k)
   memcpy (k->matmul, matmul_ops, sizeof matmul_ops);
   k->quantize[BN_ACT_F32] = quantize_f32_c;
   k->quantize[BN_ACT_I8] = quantize_i8_c;
+  k->quantize[BN_ACT_I8X4] = quantize_i8x4_c;
   k->quantize[BN_ACT_Q8_0] = quantize_q8_0_c;
   k->quantize[BN_ACT_Q8_1] = quantize_q8_1_c;
   k->quantize[BN_ACT_Q8_K] = quantize_q8_k_c;

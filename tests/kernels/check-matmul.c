@@ -37,7 +37,14 @@ static const Format formats[] = {
     {"matmul/tq1_0", BN_PACK_TQ1_0, BN_TYPE_TQ1_0, 256, 1, {52}},
     {"matmul/tq2_0", BN_PACK_TQ2_0, BN_TYPE_TQ2_0, 256, 1, {64}},
     {"matmul/ternary", BN_PACK_TERNARY, BN_TYPE_INVALID, 1, 0, {0}},
+    {"matmul/ternary-x4", BN_PACK_TERNARY_X4, BN_TYPE_INVALID, 1, 0, {0}},
 };
+
+static gboolean
+is_ternary (const Format *f)
+{
+  return f->pack == BN_PACK_TERNARY || f->pack == BN_PACK_TERNARY_X4;
+}
 
 /* What one comparison works on. */
 typedef struct {
@@ -56,8 +63,7 @@ typedef struct {
 static gsize
 row_size (const Format *f, guint n_cols)
 {
-  return f->pack == BN_PACK_TERNARY ? n_cols
-                                    : bn_type_tensor_size (f->type, n_cols, 1);
+  return is_ternary (f) ? n_cols : bn_type_tensor_size (f->type, n_cols, 1);
 }
 
 static void
@@ -67,7 +73,7 @@ fill_rows (Problem *p, guint byte)
   gsize size = row_size (f, p->n_cols) * p->n_rows;
   gsize block = row_size (f, f->unit);
 
-  if (f->pack == BN_PACK_TERNARY) {
+  if (is_ternary (f)) {
     for (gsize i = 0; i < size; i++)
       p->rows[i] = (guint8) (byte < 256 ? byte % 3 : check_random () % 3);
   } else if (f->type == BN_TYPE_F32) {
@@ -108,7 +114,7 @@ problem_init (Problem *p, const BnKernels *k, const Format *f, guint n_rows,
   p->act_stride = bn_act_size (ops->act, n_cols);
   p->acts = guard_alloc (p->act_stride * n_acts, guard);
   p->y = guard_alloc (sizeof (float) * n_rows * n_acts, guard);
-  if (f->pack == BN_PACK_TERNARY) {
+  if (is_ternary (f)) {
     p->row_scale = guard_alloc (sizeof (float) * n_rows, guard);
     for (guint row = 0; row < n_rows; row++)
       p->row_scale[row] = 0.01f + fabsf (check_random_float (1.0f));
@@ -160,6 +166,10 @@ decode_act (double *a, BnAct act, const guint8 *row, guint n)
         a[i] = (double) ((const gint8 *) row)[BN_ALIGN + i]
                / (double) ((const BnActI8 *) row)->scale;
         break;
+      case BN_ACT_I8X4:
+        a[i] = (double) ((const gint8 *) row)[BN_ALIGN + i]
+               * (double) ((const BnActI8X4 *) row)->d[i / 4 % 4];
+        break;
       case BN_ACT_Q8_0: {
         const BnActQ8_0 *b = (const BnActQ8_0 *) row + i / BN_QK;
         a[i] = (double) bn_f16_to_f32 (b->d) * b->qs[i % BN_QK];
@@ -195,7 +205,7 @@ problem_check (const Problem *p, const BnKernels *k)
   for (guint row = 0; row < p->n_rows; row++) {
     const guint8 *bytes = p->rows + row * row_size (f, p->n_cols);
 
-    if (f->pack == BN_PACK_TERNARY) {
+    if (is_ternary (f)) {
       for (guint col = 0; col < p->n_cols; col++)
         w[col] = (float) (bytes[col] - 1) * p->row_scale[row];
     } else {
@@ -222,7 +232,7 @@ problem_check_exact (const Problem *p, const BnKernels *c)
 {
   Problem q;
 
-  if (p->format->pack != BN_PACK_TERNARY)
+  if (!is_ternary (p->format))
     return;
   problem_init (&q, c, p->format, p->n_rows, p->n_cols, p->n_acts, p->guard);
   memcpy (q.rows, p->rows, row_size (p->format, p->n_cols) * p->n_rows);
@@ -308,7 +318,7 @@ check_hostile (const BnKernels *k, const Format *f)
   for (guint byte = 0; byte <= 256; byte++) {
     for (gsize i = 0; i < row_size (f, p.n_cols) * p.n_rows; i++)
       p.rows[i] = (guint8) (byte < 256 ? byte : check_random ());
-    if (f->pack != BN_PACK_TERNARY)
+    if (!is_ternary (f))
       problem_prepare (&p, k);
     else /* any bytes in the packed form */
       memset (p.data, (int) byte, k->matmul[f->pack].packed_size (7, 5));

@@ -14,6 +14,7 @@ typedef struct {
 static const Format formats[] = {
     {"quantize/f32", BN_ACT_F32, 1},
     {"quantize/i8", BN_ACT_I8, 1},
+    {"quantize/i8x4", BN_ACT_I8X4, 1},
     {"quantize/q8_0", BN_ACT_Q8_0, 32},
     {"quantize/q8_1", BN_ACT_Q8_1, 32},
     {"quantize/q8_k", BN_ACT_Q8_K, 256},
