@@ -8,6 +8,9 @@
 #include "bn-blocks.h"
 #include "bn-cpu.h"
 #include "ref.h"
+#ifdef BN_HAVE_X86
+#include "x86/init.h"
+#endif
 
 static size_t
 round_up (size_t size, size_t unit)
@@ -48,6 +51,9 @@ bn_kernels_init (BnKernels *k, unsigned cpu_flags)
 {
   cpu_flags &= bn_cpu_detect ();
   bn_kernels_init_c (k);
+#ifdef BN_HAVE_X86
+  bn_kernels_init_x86 (k, cpu_flags);
+#endif
 }
 
 static BnKernels kernels;

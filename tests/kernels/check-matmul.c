@@ -350,18 +350,18 @@ check_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
   check_hostile (k, f);
 }
 
-/* The matrix of a feed-forward layer, and for the types of output matrices
- * a vocabulary of 32768: too large for the caches. */
+/* The matrices of a feed-forward layer, and for the types that decide the
+ * speed of a model one that is too large for the caches. */
 static void
 bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
 {
   const Format *f = data;
-  gboolean is_head = f->pack == BN_PACK_F16 || f->pack == BN_PACK_Q6_K
-                     || f->pack == BN_PACK_Q8_0;
+  gboolean is_common = f->pack == BN_PACK_F16 || f->pack == BN_PACK_Q6_K
+                       || f->pack == BN_PACK_Q8_0 || f->pack == BN_PACK_TERNARY;
   const struct {
     guint n_rows, n_cols, n_acts;
   } sizes[] = {{6912, 2560, 1}, {6912, 2560, 4}, {6912, 2560, 128},
-      {2560, 6912, 1}, {32768, 2560, 1}};
+      {2560, 6912, 1}, {65536, 2560, 1}};
 
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++) {
     g_autofree char *what = g_strdup_printf (
@@ -371,7 +371,7 @@ bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
     double macs = (double) sizes[i].n_rows * sizes[i].n_cols * sizes[i].n_acts;
     Problem p;
 
-    if (sizes[i].n_rows > 6912 && !is_head)
+    if (sizes[i].n_rows > 6912 && !is_common)
       continue;
     if (k == c && sizes[i].n_acts > 4)
       continue;

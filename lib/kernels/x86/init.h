@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ladder of x86-64: each level overwrites what it does better. */
+#pragma once
+
+#include "bn-cpu.h"
+#include "bn-kernels.h"
+
+/* One for each file of the level; called by the functions below them. */
+void bn_kernels_init_avx2 (BnKernels *k);
+void bn_ternary_init_avx2 (BnKernels *k);
+
+static inline void
+bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
+{
+  if (!(cpu_flags & BN_CPU_AVX2))
+    return;
+  bn_kernels_init_avx2 (k);
+  bn_ternary_init_avx2 (k);
+  k->cpu_flags |= BN_CPU_AVX2;
+}
