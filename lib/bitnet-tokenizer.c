@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bitnet-error.h"
+#include "bitnet-private.h"
 #include "bitnet-tokenizer-private.h"
 
 struct _BitnetTokenizer {
@@ -59,6 +60,15 @@ bitnet_tokenizer_new_from_gguf (
   if (!bitnet_tokenizer_parts_load (&self->parts, gguf, cancellable, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+BitnetTokenizer *
+bitnet_tokenizer_new_from_model (
+    BitnetModel *model, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
+  return bitnet_tokenizer_new_from_gguf (
+      bitnet_model_get_gguf (model), cancellable, error);
 }
 
 const BitnetTokenizerParts *
