@@ -1,2 +1,677 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bitnet.h"
+/* BitnetTemplate: writes a conversation in a form and encodes it.
+ *
+ * Rendering yields parts. Only the parts that the form wrote may hold control
+ * tokens; BOS and EOS are parts of their own, because a tokenizer knows their
+ * ids better than anyone knows their texts. Encoding keeps that apart: the
+ * whole text is encoded at once, as the reference does, and if more control
+ * tokens come out than the form wrote, somebody wrote one into a message;
+ * then the text is encoded in runs between the form's own control tokens,
+ * and what was said stays text. */
+#include "bitnet-template.h"
+
+#include <string.h>
+#include "bitnet-error.h"
+#include "bitnet-forms.h"
+#include "bitnet-private.h"
+#include "gguf/bn-gguf.h"
+
+struct _BitnetTemplate {
+  GObject parent;
+  BnForm form;
+  char *bos;
+  char *eos;
+  char *default_system; /* for conversations without system text, or NULL */
+};
+
+G_DEFINE_FINAL_TYPE (BitnetTemplate, bitnet_template, G_TYPE_OBJECT)
+
+G_DEFINE_BOXED_TYPE (BitnetTemplateSegment, bitnet_template_segment,
+    bitnet_template_segment_copy, bitnet_template_segment_free)
+
+typedef enum {
+  PART_CONTROL,
+  PART_MESSAGE,
+  PART_BOS,
+  PART_EOS,
+} PartKind;
+
+typedef struct {
+  PartKind kind;
+  GString *text; /* of control and message parts; never empty */
+} Part;
+
+static void
+part_free (gpointer data)
+{
+  Part *part = data;
+
+  if (part->text != NULL)
+    g_string_free (part->text, TRUE);
+  g_free (part);
+}
+
+BitnetTemplateSegment *
+bitnet_template_segment_copy (const BitnetTemplateSegment *self)
+{
+  BitnetTemplateSegment *copy = g_new (BitnetTemplateSegment, 1);
+
+  copy->text = g_strdup (self->text);
+  copy->is_control = self->is_control;
+  return copy;
+}
+
+void
+bitnet_template_segment_free (BitnetTemplateSegment *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->text);
+  g_free (self);
+}
+
+static void
+bitnet_template_finalize (GObject *object)
+{
+  BitnetTemplate *self = BITNET_TEMPLATE (object);
+
+  g_free (self->bos);
+  g_free (self->eos);
+  g_free (self->default_system);
+  G_OBJECT_CLASS (bitnet_template_parent_class)->finalize (object);
+}
+
+static void
+bitnet_template_class_init (BitnetTemplateClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = bitnet_template_finalize;
+}
+
+static void
+bitnet_template_init (BitnetTemplate *self)
+{
+}
+
+/* Making one */
+
+static BitnetTemplate *
+new_from_form (const BnForm *form, const char *bos, const char *eos,
+    const char *default_system)
+{
+  BitnetTemplate *self = g_object_new (BITNET_TYPE_TEMPLATE, NULL);
+
+  self->form = *form;
+  self->bos = g_strdup (bos ? bos : form->bos);
+  self->eos = g_strdup (eos ? eos : form->eos);
+  self->default_system = g_strdup (default_system);
+  return self;
+}
+
+static char *
+join_names (void)
+{
+  return g_strjoinv (", ", (char **) bn_form_list_names ());
+}
+
+const char *const *
+bitnet_template_list_names (void)
+{
+  return bn_form_list_names ();
+}
+
+BitnetTemplate *
+bitnet_template_new_named (const char *name, GError **error)
+{
+  const BnForm *form;
+
+  g_return_val_if_fail (name != NULL, NULL);
+  form = bn_form_by_name (name);
+  if (form == NULL) {
+    g_autofree char *names = join_names ();
+    g_autofree char *shown = g_utf8_make_valid (name, -1);
+
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+        "there is no chat template \"%s\", expected one of %s", shown, names);
+    return NULL;
+  }
+  return new_from_form (form, NULL, NULL, NULL);
+}
+
+BitnetTemplate *
+bitnet_template_new_full (const char *text, const char *bos_token,
+    const char *eos_token, GError **error)
+{
+  BnForm form;
+  const BnForm *closest;
+  g_autofree char *default_system = NULL;
+  g_autofree char *names = NULL;
+
+  g_return_val_if_fail (text != NULL, NULL);
+  if (bn_form_recognise (text, &form, &default_system, &closest))
+    return new_from_form (&form, bos_token, eos_token, default_system);
+
+  names = join_names ();
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+      "the chat template (%" G_GSIZE_FORMAT
+      " bytes) is none of the forms this version writes%s%s; choose one with "
+      "template=NAME: %s",
+      strlen (text), closest ? ", it looks most like " : "",
+      closest ? closest->name : "", names);
+  return NULL;
+}
+
+BitnetTemplate *
+bitnet_template_new_from_text (const char *text, GError **error)
+{
+  return bitnet_template_new_full (text, NULL, NULL, error);
+}
+
+/* The text of the token whose id the key holds, or NULL. */
+static char *
+dup_token (BitnetModel *model, const char *key)
+{
+  BnGguf *gguf = bitnet_model_get_gguf (model);
+  const BnGgufKv *tokens = bn_gguf_find_kv (gguf, "tokenizer.ggml.tokens");
+  guint64 id;
+  const char *text;
+  gsize length;
+
+  if (tokens == NULL || !bn_gguf_get_uint (gguf, key, &id)
+      || !bn_gguf_kv_get_string (tokens, id, &text, &length)
+      || !g_utf8_validate_len (text, length, NULL))
+    return NULL;
+  return g_strndup (text, length);
+}
+
+/* BitNet b1.58 2B-4T: its files carry no template or a placeholder. */
+static gboolean
+is_2b_4t (BitnetModel *model)
+{
+  g_autofree char *name = NULL;
+
+  if (!g_str_has_prefix (bitnet_model_get_architecture (model), "bitnet")
+      || bitnet_model_get_name (model) == NULL)
+    return FALSE;
+  name = g_ascii_strdown (bitnet_model_get_name (model), -1);
+  return strstr (name, "2b-4t") != NULL || strstr (name, "2b4t") != NULL;
+}
+
+BitnetTemplate *
+bitnet_template_new_from_model (BitnetModel *model, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autofree char *bos = NULL;
+  g_autofree char *eos = NULL;
+  g_autoptr (BitnetTemplate) self = NULL;
+
+  g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
+  text = bitnet_model_dup_string (model, "tokenizer.chat_template");
+  if (text == NULL || text[0] == '\0')
+    return bitnet_template_new_named (
+        is_2b_4t (model) ? "bitnet" : "none", error);
+
+  bos = dup_token (model, "tokenizer.ggml.bos_token_id");
+  eos = dup_token (model, "tokenizer.ggml.eos_token_id");
+  self = bitnet_template_new_full (text, bos, eos, error);
+  if (self == NULL)
+    g_prefix_error (error, "%s: ", bitnet_model_get_path (model));
+  return g_steal_pointer (&self);
+}
+
+const char *
+bitnet_template_get_name (BitnetTemplate *self)
+{
+  g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
+  return self->form.name;
+}
+
+gboolean
+bitnet_template_is_plain (BitnetTemplate *self)
+{
+  g_return_val_if_fail (BITNET_IS_TEMPLATE (self), TRUE);
+  return (self->form.flags & BN_FORM_PLAIN) != 0;
+}
+
+/* Rendering */
+
+static void
+add_text (GPtrArray *parts, PartKind kind, const char *text, gsize length)
+{
+  Part *last = parts->len ? parts->pdata[parts->len - 1] : NULL;
+
+  if (length == 0)
+    return;
+  if (last == NULL || last->kind != kind) {
+    last = g_new (Part, 1);
+    last->kind = kind;
+    last->text = g_string_new (NULL);
+    g_ptr_array_add (parts, last);
+  }
+  g_string_append_len (last->text, text, length);
+}
+
+static void
+add_control (GPtrArray *parts, const char *text)
+{
+  add_text (parts, PART_CONTROL, text, strlen (text));
+}
+
+static void
+add_token (GPtrArray *parts, PartKind kind)
+{
+  Part *part = g_new0 (Part, 1);
+
+  part->kind = kind;
+  g_ptr_array_add (parts, part);
+}
+
+static void
+add_message (
+    GPtrArray *parts, const char *text, gboolean trim_begin, gboolean trim_end)
+{
+  const char *end = text + strlen (text);
+
+  while (trim_begin && text < end && g_unichar_isspace (g_utf8_get_char (text)))
+    text = g_utf8_next_char (text);
+  while (trim_end && text < end) {
+    const char *previous = g_utf8_prev_char (end);
+
+    if (!g_unichar_isspace (g_utf8_get_char (previous)))
+      break;
+    end = previous;
+  }
+  add_text (parts, PART_MESSAGE, text, end - text);
+}
+
+static void
+add_framed (
+    GPtrArray *parts, const BnFrame *frame, const char *text, gboolean trim)
+{
+  add_control (parts, frame->before);
+  add_message (parts, text, trim, trim);
+  add_control (parts, frame->after);
+}
+
+static gboolean
+refuse (const BnForm *form, guint i, const char *why, GError **error)
+{
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+      "message %u: the chat template \"%s\" has %s", i, form->name, why);
+  return FALSE;
+}
+
+/* Where the roles of a conversation stand. */
+typedef struct {
+  guint n_turns;      /* messages of user and assistant so far */
+  const char *system; /* text that waits for its user message, or NULL */
+} Progress;
+
+static gboolean
+add_system (BitnetTemplate *self, GPtrArray *parts, Progress *progress, guint i,
+    const char *text, GError **error)
+{
+  const BnForm *form = &self->form;
+
+  if (form->flags & BN_FORM_NO_SYSTEM)
+    return refuse (form, i, "no place for a system message", error);
+  if (!(form->flags & BN_FORM_SYSTEM_IN_USER)) {
+    add_framed (parts, &form->system, text, (form->flags & BN_FORM_TRIM) != 0);
+    return TRUE;
+  }
+  if (i > 0)
+    return refuse (
+        form, i, "a place for the system message only in front", error);
+  progress->system = text;
+  return TRUE;
+}
+
+static void
+add_user (BitnetTemplate *self, GPtrArray *parts, Progress *progress,
+    gboolean is_last, const char *text)
+{
+  const BnForm *form = &self->form;
+  gboolean trim = (form->flags & BN_FORM_TRIM) != 0;
+  gboolean has_system = progress->system != NULL
+                        && (is_last || !(form->flags & BN_FORM_SYSTEM_LAST));
+
+  if (form->flags & BN_FORM_BOS_EACH)
+    add_token (parts, PART_BOS);
+  add_control (parts, form->user.before);
+  if (has_system) {
+    add_framed (parts, &form->system, progress->system, FALSE);
+    progress->system = NULL;
+  }
+  /* LLaMA 2 trims system and user text as one. */
+  add_message (parts, text,
+      trim && !(has_system && form->system.before[0] != '\0'), trim);
+  add_control (parts, form->user.after);
+}
+
+static gboolean
+add_turn (BitnetTemplate *self, GPtrArray *parts, Progress *progress,
+    BitnetConversation *conversation, guint i, GError **error)
+{
+  const BnForm *form = &self->form;
+  const char *role = bitnet_conversation_get_role (conversation, i);
+  const char *text = bitnet_conversation_get_text (conversation, i);
+  gboolean is_last = i + 1 == bitnet_conversation_get_n_messages (conversation);
+  gboolean is_user = strcmp (role, "user") == 0;
+
+  if (strcmp (role, "system") == 0)
+    return add_system (self, parts, progress, i, text, error);
+  if (!is_user && strcmp (role, "assistant") != 0) {
+    g_autofree char *why =
+        g_strdup_printf ("no place for the role \"%s\"", role);
+
+    return refuse (form, i, why, error);
+  }
+  if ((form->flags & BN_FORM_ALTERNATE)
+      && is_user != (progress->n_turns % 2 == 0))
+    return refuse (form, i, "user and assistant take turns", error);
+  progress->n_turns++;
+
+  if (is_user) {
+    add_user (self, parts, progress, is_last, text);
+    return TRUE;
+  }
+  add_framed (parts, &form->assistant, text, (form->flags & BN_FORM_TRIM) != 0);
+  if (form->flags & BN_FORM_EOS)
+    add_token (parts, PART_EOS);
+  return TRUE;
+}
+
+static void
+add_plain (GPtrArray *parts, BitnetConversation *conversation)
+{
+  guint n_messages = bitnet_conversation_get_n_messages (conversation);
+
+  for (guint i = 0; i < n_messages; i++) {
+    if (i > 0)
+      add_text (parts, PART_MESSAGE, "\n", 1);
+    add_message (
+        parts, bitnet_conversation_get_text (conversation, i), FALSE, FALSE);
+  }
+}
+
+static GPtrArray *
+render_parts (BitnetTemplate *self, BitnetConversation *conversation,
+    gboolean add_generation_prompt, GError **error)
+{
+  g_autoptr (GPtrArray) parts = g_ptr_array_new_with_free_func (part_free);
+  guint n_messages = bitnet_conversation_get_n_messages (conversation);
+  Progress progress = {0};
+
+  if (bitnet_template_is_plain (self)) {
+    add_plain (parts, conversation);
+    return g_steal_pointer (&parts);
+  }
+  if (self->form.flags & BN_FORM_BOS)
+    add_token (parts, PART_BOS);
+  if (self->default_system != NULL
+      && (n_messages == 0
+          || strcmp (bitnet_conversation_get_role (conversation, 0), "system")
+                 != 0)) {
+    add_control (parts, self->form.system.before);
+    add_control (parts, self->default_system);
+    add_control (parts, self->form.system.after);
+  }
+  for (guint i = 0; i < n_messages; i++) {
+    if (!add_turn (self, parts, &progress, conversation, i, error))
+      return NULL;
+  }
+  if (add_generation_prompt)
+    add_control (parts, self->form.generation);
+  else if (self->form.flags & BN_FORM_EOS_AT_END)
+    add_token (parts, PART_EOS);
+  return g_steal_pointer (&parts);
+}
+
+GPtrArray *
+bitnet_template_render_segments (BitnetTemplate *self,
+    BitnetConversation *conversation, gboolean add_generation_prompt,
+    GError **error)
+{
+  g_autoptr (GPtrArray) parts = NULL;
+  g_autoptr (GPtrArray) written = NULL;
+  GPtrArray *segments;
+
+  g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (conversation), NULL);
+  parts = render_parts (self, conversation, add_generation_prompt, error);
+  if (parts == NULL)
+    return NULL;
+
+  /* Write BOS and EOS out and join what is then next to each other. */
+  written = g_ptr_array_new_with_free_func (part_free);
+  for (guint i = 0; i < parts->len; i++) {
+    const Part *part = parts->pdata[i];
+
+    if (part->kind == PART_BOS)
+      add_control (written, self->bos);
+    else if (part->kind == PART_EOS)
+      add_control (written, self->eos);
+    else
+      add_text (written, part->kind, part->text->str, part->text->len);
+  }
+  segments = g_ptr_array_new_full (
+      written->len, (GDestroyNotify) bitnet_template_segment_free);
+  for (guint i = 0; i < written->len; i++) {
+    const Part *part = written->pdata[i];
+    BitnetTemplateSegment segment = {
+        part->text->str, part->kind == PART_CONTROL};
+
+    g_ptr_array_add (segments, bitnet_template_segment_copy (&segment));
+  }
+  return segments;
+}
+
+char *
+bitnet_template_render (BitnetTemplate *self, BitnetConversation *conversation,
+    gboolean add_generation_prompt, GError **error)
+{
+  g_autoptr (GPtrArray) segments = bitnet_template_render_segments (
+      self, conversation, add_generation_prompt, error);
+  GString *text;
+
+  if (segments == NULL)
+    return NULL;
+  text = g_string_new (NULL);
+  for (guint i = 0; i < segments->len; i++) {
+    const BitnetTemplateSegment *segment = segments->pdata[i];
+
+    g_string_append (text, segment->text);
+  }
+  return g_string_free (text, FALSE);
+}
+
+/* Encoding */
+
+static gboolean
+is_control (BitnetTokenizer *tokenizer, guint32 token)
+{
+  return (bitnet_tokenizer_get_attributes (tokenizer, token)
+             & (BITNET_TOKEN_CONTROL | BITNET_TOKEN_UNKNOWN))
+         != 0;
+}
+
+static gboolean
+append_encoded (GArray *tokens, BitnetTokenizer *tokenizer, const GString *text,
+    BitnetEncodeFlags flags, GError **error)
+{
+  gsize n_tokens;
+  g_autofree guint32 *encoded = bitnet_tokenizer_encode (
+      tokenizer, text->str, text->len, flags, &n_tokens, error);
+
+  if (encoded == NULL)
+    return FALSE;
+  if (n_tokens > 0)
+    g_array_append_vals (tokens, encoded, n_tokens);
+  return TRUE;
+}
+
+static guint
+count_control (const GArray *tokens, guint begin, BitnetTokenizer *tokenizer)
+{
+  guint n_control = 0;
+
+  for (guint i = begin; i < tokens->len; i++)
+    n_control += is_control (tokenizer, g_array_index (tokens, guint32, i));
+  return n_control;
+}
+
+/* Encodes what waits in plain, without control tokens. */
+static gboolean
+flush_plain (
+    GArray *tokens, BitnetTokenizer *tokenizer, GString *plain, GError **error)
+{
+  if (plain->len > 0
+      && !append_encoded (tokens, tokenizer, plain, BITNET_ENCODE_NONE, error))
+    return FALSE;
+  g_string_truncate (plain, 0);
+  return TRUE;
+}
+
+/* Cuts a part that the form wrote at its control tokens; what lies between
+ * them joins plain. */
+static gboolean
+append_control_part (GArray *tokens, BitnetTokenizer *tokenizer,
+    const GString *text, GString *plain, GError **error)
+{
+  g_autoptr (GArray) own = g_array_new (FALSE, FALSE, sizeof (guint32));
+  const char *rest = text->str;
+
+  if (!append_encoded (
+          own, tokenizer, text, BITNET_ENCODE_PARSE_SPECIAL, error))
+    return FALSE;
+  for (guint i = 0; i < own->len; i++) {
+    guint32 token = g_array_index (own, guint32, i);
+    g_autofree char *written = NULL;
+    const char *found;
+
+    if (!is_control (tokenizer, token))
+      continue;
+    written = bitnet_tokenizer_decode (
+        tokenizer, &token, 1, BITNET_DECODE_SPECIAL, NULL, error);
+    if (written == NULL)
+      return FALSE;
+    found = strstr (rest, written);
+    if (found == NULL || written[0] == '\0')
+      continue;
+    g_string_append_len (plain, rest, found - rest);
+    if (!flush_plain (tokens, tokenizer, plain, error))
+      return FALSE;
+    g_array_append_val (tokens, token);
+    rest = found + strlen (written);
+  }
+  g_string_append (plain, rest);
+  return TRUE;
+}
+
+/* The control and message parts [begin, end), which follow each other. */
+static gboolean
+append_run (GArray *tokens, BitnetTokenizer *tokenizer, GPtrArray *parts,
+    guint begin, guint end, gboolean parse_messages, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GArray) own = g_array_new (FALSE, FALSE, sizeof (guint32));
+  guint first = tokens->len;
+
+  for (guint i = begin; i < end; i++) {
+    const Part *part = parts->pdata[i];
+
+    g_string_append_len (text, part->text->str, part->text->len);
+    if (!parse_messages && part->kind == PART_CONTROL
+        && !append_encoded (
+            own, tokenizer, part->text, BITNET_ENCODE_PARSE_SPECIAL, error))
+      return FALSE;
+  }
+  if (!append_encoded (
+          tokens, tokenizer, text, BITNET_ENCODE_PARSE_SPECIAL, error))
+    return FALSE;
+  if (parse_messages
+      || count_control (tokens, first, tokenizer)
+             == count_control (own, 0, tokenizer))
+    return TRUE;
+
+  g_array_set_size (tokens, first);
+  g_string_truncate (text, 0);
+  for (guint i = begin; i < end; i++) {
+    const Part *part = parts->pdata[i];
+
+    if (part->kind == PART_MESSAGE)
+      g_string_append_len (text, part->text->str, part->text->len);
+    else if (!append_control_part (tokens, tokenizer, part->text, text, error))
+      return FALSE;
+  }
+  return flush_plain (tokens, tokenizer, text, error);
+}
+
+static void
+append_special (
+    GArray *tokens, BitnetTokenizer *tokenizer, BitnetSpecialToken which)
+{
+  guint32 token = bitnet_tokenizer_get_special (tokenizer, which);
+
+  if (token != BITNET_TOKEN_NONE)
+    g_array_append_val (tokens, token);
+}
+
+static gboolean
+append_parts (GArray *tokens, BitnetTokenizer *tokenizer, GPtrArray *parts,
+    BitnetEncodeFlags flags, GError **error)
+{
+  gboolean parse_messages = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
+  gboolean begins_with_bos =
+      parts->len > 0 && ((Part *) parts->pdata[0])->kind == PART_BOS;
+
+  if ((flags & BITNET_ENCODE_ADD_SPECIAL)
+      && (begins_with_bos || bitnet_tokenizer_get_add_bos (tokenizer)))
+    append_special (tokens, tokenizer, BITNET_SPECIAL_BOS);
+  for (guint i = begins_with_bos ? 1 : 0; i < parts->len;) {
+    guint end = i;
+
+    while (end < parts->len && ((Part *) parts->pdata[end])->text != NULL)
+      end++;
+    if (end > i
+        && !append_run (
+            tokens, tokenizer, parts, i, end, parse_messages, error))
+      return FALSE;
+    if (end < parts->len) {
+      PartKind kind = ((Part *) parts->pdata[end])->kind;
+
+      append_special (tokens, tokenizer,
+          kind == PART_BOS ? BITNET_SPECIAL_BOS : BITNET_SPECIAL_EOS);
+    }
+    i = end + 1;
+  }
+  return TRUE;
+}
+
+guint32 *
+bitnet_template_encode (BitnetTemplate *self, BitnetConversation *conversation,
+    BitnetTokenizer *tokenizer, gboolean add_generation_prompt,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
+{
+  g_autoptr (GPtrArray) parts = NULL;
+  g_autoptr (GArray) tokens = NULL;
+
+  g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (conversation), NULL);
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (tokenizer), NULL);
+  g_return_val_if_fail (n_tokens != NULL, NULL);
+  if (bitnet_template_is_plain (self)) {
+    g_autofree char *text = bitnet_template_render (
+        self, conversation, add_generation_prompt, error);
+
+    return bitnet_tokenizer_encode (
+        tokenizer, text, -1, flags, n_tokens, error);
+  }
+  parts = render_parts (self, conversation, add_generation_prompt, error);
+  if (parts == NULL)
+    return NULL;
+  /* Zero-terminated, so that an empty result is a pointer as well. */
+  tokens = g_array_new (TRUE, FALSE, sizeof (guint32));
+  if (!append_parts (tokens, tokenizer, parts, flags, error))
+    return NULL;
+  return g_array_steal (tokens, n_tokens);
+}
