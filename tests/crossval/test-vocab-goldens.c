@@ -46,8 +46,8 @@ open_vocab (const char *name)
 static char *
 read_file (const char *name, const char *suffix, gsize *length)
 {
-  g_autofree char *path
-      = g_strdup_printf ("%s/vocab/%s.gguf%s", data_dir (), name, suffix);
+  g_autofree char *path =
+      g_strdup_printf ("%s/vocab/%s.gguf%s", data_dir (), name, suffix);
   g_autoptr (GError) error = NULL;
   char *contents;
 
@@ -68,16 +68,16 @@ print_ids (const guint32 *ids, gsize n_ids)
 
 /* Ids and the way back, whole and in a stream of single tokens. */
 static void
-check_text (BitnetTokenizer *tokenizer, gsize i, const char *text,
-    gsize length, const char *expected)
+check_text (BitnetTokenizer *tokenizer, gsize i, const char *text, gsize length,
+    const char *expected)
 {
   g_autoptr (GError) error = NULL;
   gsize n_ids, decoded_length;
-  g_autofree guint32 *ids = bitnet_tokenizer_encode (tokenizer, text,
-      (gssize) length, BITNET_ENCODE_NONE, &n_ids, &error);
+  g_autofree guint32 *ids = bitnet_tokenizer_encode (
+      tokenizer, text, (gssize) length, BITNET_ENCODE_NONE, &n_ids, &error);
   g_autofree char *found = NULL, *decoded = NULL;
-  g_autoptr (BitnetDecoder) decoder
-      = bitnet_decoder_new (tokenizer, BITNET_DECODE_NONE);
+  g_autoptr (BitnetDecoder) decoder =
+      bitnet_decoder_new (tokenizer, BITNET_DECODE_NONE);
   g_autoptr (GString) streamed = g_string_new (NULL);
 
   g_assert_no_error (error);
@@ -92,15 +92,15 @@ check_text (BitnetTokenizer *tokenizer, gsize i, const char *text,
     return;
   }
 
-  decoded = bitnet_tokenizer_decode (tokenizer, ids, n_ids,
-      BITNET_DECODE_NONE, &decoded_length, &error);
+  decoded = bitnet_tokenizer_decode (
+      tokenizer, ids, n_ids, BITNET_DECODE_NONE, &decoded_length, &error);
   g_assert_no_error (error);
   g_assert_cmpmem (decoded, decoded_length, text, length);
 
   for (gsize j = 0; j <= n_ids; j++) {
-    g_autofree char *part = j < n_ids
-        ? bitnet_decoder_push (decoder, &ids[j], 1, NULL)
-        : bitnet_decoder_finish (decoder, NULL);
+    g_autofree char *part =
+        j < n_ids ? bitnet_decoder_push (decoder, &ids[j], 1, NULL)
+                  : bitnet_decoder_finish (decoder, NULL);
 
     g_assert_true (g_utf8_validate (part, -1, NULL));
     g_string_append (streamed, part);
@@ -131,8 +131,8 @@ test_vocab (gconstpointer data)
     g_assert_nonnull (lines[n_texts]);
     g_autofree char *one = g_strndup (text, (gsize) (end - text));
 
-    check_text (tokenizer, n_texts, one, strlen (one),
-        g_strstrip (lines[n_texts]));
+    check_text (
+        tokenizer, n_texts, one, strlen (one), g_strstrip (lines[n_texts]));
     text = end + strlen (SEPARATOR);
   }
   g_assert_cmpuint (n_texts, ==, 46);
@@ -142,13 +142,12 @@ int
 main (int argc, char **argv)
 {
   static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
-    "falcon", "starcoder", "deepseek-coder", "qwen2"};
+      "falcon", "starcoder", "deepseek-coder", "qwen2"};
 
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
   for (gsize i = 0; i < G_N_ELEMENTS (vocabs); i++) {
-    g_autofree char *path
-        = g_strdup_printf ("/crossval/vocab/%s", vocabs[i]);
+    g_autofree char *path = g_strdup_printf ("/crossval/vocab/%s", vocabs[i]);
 
     g_test_add_data_func (path, vocabs[i], test_vocab);
   }

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pre-tokenizers: fixed cases, and every hand-written splitter against the
+ * regular expressions that define it, run by PCRE2 (GRegex) on random text.
+ *
+ * The expressions are those that llama.cpp publishes for its splitters. \s is
+ * replaced by the 25 code points of White_Space, because GRegex adds U+180E to
+ * it. The random text has only characters whose category is the same in every
+ * Unicode version since 6. */
+#include <string.h>
+
+#include "bn-pretok.h"
+#include "bn-unicode.h"
+
+#define SPACES                                                                 \
+  "\\x{09}-\\x{0D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}"           \
+  "\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define S "[" SPACES "]"
+#define NOT_S "[^" SPACES "]"
+#define CONTRACTIONS "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+#define SPACE_RULES S "*[\\r\\n]+|" S "+(?!" NOT_S ")|" S "+"
+#define OTHERS " ?[^" SPACES "\\p{L}\\p{N}]+"
+#define GPT2                                                                   \
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|" OTHERS "|" S "+(?!" NOT_S ")"
+#define LETTERS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define QWEN2 CONTRACTIONS LETTERS "|\\p{N}|" OTHERS "[\\r\\n]*|" SPACE_RULES
+#define CASED(contraction)                                                     \
+  "[^\\r\\n\\p{L}\\p{N}]?((?=[\\p{L}])([^a-z]))*((?=[\\p{L}])([^A-Z]))"        \
+  "+" contraction "|[^\\r\\n\\p{L}\\p{N}]?((?=[\\p{L}])([^a-z]))+((?=[\\p{L}]" \
+  ")([^A-Z]))*" contraction "|"
+#define BLOOM                                                                  \
+  " ?[^(" SPACES "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{0964}"          \
+  "\\x{06D4}\\x{060C})]+"
+
+/* The cased letters of deepseek-llm. */
+#define DS_LLM_LETTERS                                                         \
+  "["                                                                          \
+  "A-Za-z\\x{00B5}\\x{00C0}-\\x{00D6}\\x{00D8}-\\x{00F6}"                      \
+  "\\x{00F8}-\\x{01BA}\\x{01BC}-\\x{01BF}\\x{01C4}-\\x{0293}"                  \
+  "\\x{0295}-\\x{02AF}\\x{0370}-\\x{0373}\\x{0376}\\x{0377}"                   \
+  "\\x{037B}-\\x{037D}\\x{037F}\\x{0386}\\x{0388}-\\x{038A}\\x{038C}"          \
+  "\\x{038E}-\\x{03A1}\\x{03A3}-\\x{03F5}\\x{03F7}-\\x{0481}"                  \
+  "\\x{048A}-\\x{052F}\\x{0531}-\\x{0556}\\x{10A0}-\\x{10C5}"                  \
+  "\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}"                  \
+  "\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}"                  \
+  "\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}"                  \
+  "\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}"         \
+  "\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}"                   \
+  "\\x{1FB6}-\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}"         \
+  "\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}"                  \
+  "\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}"                   \
+  "\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}\\x{2126}"          \
+  "\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}"                   \
+  "\\x{213C}-\\x{213F}\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}"          \
+  "\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}\\x{2CF2}"         \
+  "\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}"         \
+  "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}"                  \
+  "\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}"                  \
+  "\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}"              \
+  "\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"            \
+  "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"                                 \
+  "]"
+
+static const struct {
+  const char *set;
+  const char *expressions[BN_PRETOK_MAX_STAGES + 1];
+} definitions[] = {
+    {"default",
+        {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"gpt-2", {GPT2}},
+    {"llama-3",
+        {CONTRACTIONS LETTERS "|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" SPACE_RULES}},
+    {"deepseek-llm",
+        {"[\\r\\n]", S "?" DS_LLM_LETTERS "+",
+            S "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-"
+              "\\x{201F}\\x{3000}-\\x{3002}]+",
+            S "+$",
+            "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+            "\\p{N}+"}},
+    {"deepseek-coder",
+        {"[\\r\\n]", S "?\\p{L}+", S "?\\p{P}+",
+            "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+            "\\p{N}"}},
+    {"deepseek-3",
+        {"\\p{N}{1,3}",
+            "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+",
+            "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"
+            "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
+            "| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACE_RULES}},
+    {"falcon", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}},
+    {"starcoder", {"\\p{N}", GPT2}},
+    {"qwen2", {QWEN2}},
+    {"qwen3.5", {CONTRACTIONS
+                    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACES
+                    "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" SPACE_RULES}},
+    {"seed", {CONTRACTIONS LETTERS "|\\p{N}{1}| ?[^" SPACES
+                                   "\\p{L}\\p{N}\\r\\n]+|" SPACE_RULES}},
+    {"ufakzeka", {"[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|" OTHERS
+                  "[\\r\\n]*|" SPACE_RULES}},
+    {"laguna", {"[^\\n]+|[\\n]+", QWEN2}},
+    {"minicpm5", {"\\p{N}{1,3}", CONTRACTIONS LETTERS
+                     "|\\p{N}+|" OTHERS "[\\r\\n]*|" SPACE_RULES}},
+    {"gpt-4o", {CASED (CONTRACTIONS "?") "\\p{N}{1,3}|" OTHERS
+                                         "[\\r\\n/]*|" SPACE_RULES}},
+    {"tekken", {CASED ("") "\\p{N}|" OTHERS "[\\r\\n/]*|" SPACE_RULES}},
+    {"bloom", {BLOOM}},
+    {"viking", {BLOOM, "\\p{N}"}},
+};
+
+static const BnPretokSet *
+find_set (const char *name)
+{
+  size_t n_pretoks;
+  const BnPretok *pretoks = bn_pretok_list (&n_pretoks);
+
+  for (size_t i = 0; i < n_pretoks; i++) {
+    if (strcmp (pretoks[i].set->name, name) == 0)
+      return pretoks[i].set;
+  }
+  g_assert_not_reached ();
+}
+
+/* Words with a bar behind each. */
+static char *
+split (const BnPretokSet *set, const char *text, size_t length)
+{
+  GString *words = g_string_new (NULL);
+  BnPretokIter iter;
+  const uint8_t *word;
+  size_t word_length;
+
+  bn_pretok_iter_init (&iter, set, (const uint8_t *) text, length);
+  while ((word_length = bn_pretok_iter_next (&iter, &word))) {
+    g_string_append_len (words, (const char *) word, (gssize) word_length);
+    g_string_append_c (words, '\x01');
+  }
+  return g_string_free (words, FALSE);
+}
+
+/* Applies the expressions from stage on to a piece. */
+static void
+split_by_regex (
+    GRegex *const *stages, const char *piece, gsize length, GString *words)
+{
+  g_autoptr (GMatchInfo) match = NULL;
+  g_autofree char *subject = NULL;
+  gsize done = 0;
+
+  if (length == 0)
+    return;
+  if (*stages == NULL) {
+    g_string_append_len (words, piece, (gssize) length);
+    g_string_append_c (words, '\x01');
+    return;
+  }
+  subject = g_strndup (piece, length);
+  g_regex_match_full (*stages, subject, (gssize) length, 0, 0, &match, NULL);
+  while (g_match_info_matches (match)) {
+    int start, end;
+
+    g_match_info_fetch_pos (match, 0, &start, &end);
+    split_by_regex (stages + 1, subject + done, (gsize) start - done, words);
+    split_by_regex (stages + 1, subject + start, (gsize) (end - start), words);
+    done = (gsize) end;
+    g_match_info_next (match, NULL);
+  }
+  split_by_regex (stages + 1, subject + done, length - done, words);
+}
+
+/* Text of characters that matter to some splitter. Runs are frequent. */
+static void
+append_random_text (GRand *rand, GString *text)
+{
+  static const gunichar pool[] = {' ', ' ', ' ', '\n', '\r', '\t', '\'', 's',
+      'S', 't', 'e', 'r', 'R', 'v', 'l', 'L', 'm', 'd', 'A', 'z', 'Q', '0', '1',
+      '9', '.', ',', '!', '/', '-', '_', '(', ')', '|', '`', '$', '+', '^', '~',
+      '<', '=', '{', '\\', 0x7F, 0x85, 0xA0, 0xB2, 0xBD, 0xC9, 0xE9, 0x17F,
+      0x1C5, 0x2B0, 0x300, 0x301, 0x378, 0x391, 0x3B1, 0x416, 0x436, 0x5D0,
+      0x60C, 0x661, 0x6D4, 0x915, 0x93F, 0x94D, 0x964, 0x966, 0xE01, 0xE31,
+      0x1680, 0x180E, 0x1100, 0x2003, 0x200B, 0x200D, 0x2014, 0x2019, 0x201C,
+      0x2026, 0x2028, 0x20AC, 0x20DD, 0x2126, 0x212A, 0x2160, 0x2581, 0x3000,
+      0x3001, 0x3002, 0x3042, 0x30AB, 0x4E00, 0x4E2D, 0x9FA5, 0xAC00, 0xD7A3,
+      0xE000, 0xFE0F, 0xFEFF, 0xFF01, 0xFF0C, 0xFF10, 0xFF21, 0xFFFD, 0x10400,
+      0x1F600, 0x1F1E6, 0x20000};
+  int n = g_rand_int_range (rand, 1, 16);
+
+  for (int i = 0; i < n; i++) {
+    gunichar cp = g_rand_boolean (rand)
+                      ? pool[g_rand_int_range (rand, 0, 43)]
+                      : pool[g_rand_int_range (rand, 0, G_N_ELEMENTS (pool))];
+    int n_times =
+        g_rand_int_range (rand, 0, 4) ? 1 : g_rand_int_range (rand, 2, 6);
+
+    while (n_times-- > 0)
+      g_string_append_unichar (text, cp);
+  }
+}
+
+static void
+test_against_regex (gconstpointer data)
+{
+  gsize which = GPOINTER_TO_SIZE (data);
+  const BnPretokSet *set = find_set (definitions[which].set);
+  GRegex *stages[BN_PRETOK_MAX_STAGES + 1] = {NULL};
+  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) which + 7);
+
+  for (gsize i = 0; definitions[which].expressions[i]; i++) {
+    g_autoptr (GError) error = NULL;
+
+    stages[i] = g_regex_new (
+        definitions[which].expressions[i], G_REGEX_OPTIMIZE, 0, &error);
+    g_assert_no_error (error);
+    g_assert_nonnull (set->stages[i]);
+  }
+  for (guint i = 0; i < 20000; i++) {
+    g_autoptr (GString) text = g_string_new (NULL);
+    g_autoptr (GString) expected = g_string_new (NULL);
+    g_autofree char *found = NULL;
+
+    append_random_text (rand, text);
+    split_by_regex (stages, text->str, text->len, expected);
+    found = split (set, text->str, text->len);
+    if (strcmp (found, expected->str) != 0) {
+      g_autofree char *quoted_found = g_strescape (found, NULL);
+      g_autofree char *quoted_expected = g_strescape (expected->str, NULL);
+
+      g_test_message (
+          "found    %s\nexpected %s", quoted_found, quoted_expected);
+      g_test_fail ();
+      break;
+    }
+  }
+  for (gsize i = 0; stages[i]; i++)
+    g_regex_unref (stages[i]);
+}
+
+static const struct {
+  const char *set, *text, *words; /* words with "|" between */
+} cases[] = {
+    {"gpt-2", "", ""},
+    {"gpt-2", "Hello world's  end\n\n x", "Hello| world|'s| | end|\n\n| x"},
+    {"gpt-2", "don'T", "don|'|T"},
+    {"gpt-2", "a  ", "a|  "},
+    {"gpt-2", "12345 ab", "12345| ab"},
+    {"gpt-2", "\n\n\nx", "\n\n|\n|x"},
+    {"llama-3", "I'LL 1234567", "I|'LL| |123|456|7"},
+    {"llama-3", "a\n\n  b", "a|\n\n| | b"},
+    {"llama-3", "x;\r\n\ny", "x|;\r\n\n|y"},
+    {"llama-3", "(word)", "(word|)"},
+    {"llama-3", "\tword", "\tword"},
+    {"qwen2", "a 123", "a| |1|2|3"},
+    {"starcoder", "ab12 c", "ab|1|2| c"},
+    {"falcon", "x==12345", "x|==|123|45"},
+    {"deepseek-coder", "a b!\nc", "a| b|!|\n|c"},
+    {"gpt-4o", "HelloWorld's", "Hello|World's"},
+    {"default", "1234", "123|4"},
+};
+
+static void
+test_cases (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *found =
+        split (find_set (cases[i].set), cases[i].text, strlen (cases[i].text));
+
+    g_strdelimit (found, "\x01", '|');
+    if (*found)
+      found[strlen (found) - 1] = '\0';
+    g_test_message ("%s: \"%s\"", cases[i].set, cases[i].text);
+    g_assert_cmpstr (found, ==, cases[i].words);
+  }
+}
+
+/* Every set that a name leads to has expressions to compare with. */
+static void
+test_complete (void)
+{
+  size_t n_pretoks;
+  const BnPretok *pretoks = bn_pretok_list (&n_pretoks);
+
+  for (size_t i = 0; i < n_pretoks; i++) {
+    gsize j = 0;
+
+    while (j < G_N_ELEMENTS (definitions)
+           && strcmp (definitions[j].set, pretoks[i].set->name) != 0)
+      j++;
+    g_assert_cmpuint (j, <, G_N_ELEMENTS (definitions));
+    g_assert_true (bn_pretok_find (pretoks[i].name) == &pretoks[i]);
+  }
+  g_assert_null (bn_pretok_find ("no-such-name"));
+  g_assert_null (bn_pretok_find (""));
+}
+
+/* No splitter may read beyond the end or stand still on bytes that are not
+ * UTF-8 (special tokens of hostile files cut anywhere). */
+static void
+test_bytes (void)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+
+  for (guint i = 0; i < 20000; i++) {
+    gsize length = (gsize) g_rand_int_range (rand, 0, 12);
+    g_autofree char *text = g_malloc (length); /* for address sanitizers */
+
+    for (gsize j = 0; j < length; j++)
+      text[j] = (char) g_rand_int_range (rand, 0, 256);
+    for (gsize j = 0; j < G_N_ELEMENTS (definitions); j++) {
+      BnPretokIter iter;
+      const uint8_t *word;
+      size_t word_length, total = 0;
+
+      bn_pretok_iter_init (
+          &iter, find_set (definitions[j].set), (const uint8_t *) text, length);
+      while ((word_length = bn_pretok_iter_next (&iter, &word)))
+        total += word_length;
+      g_assert_cmpuint (total, ==, length);
+    }
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/pretok/cases", test_cases);
+  g_test_add_func ("/pretok/complete", test_complete);
+  g_test_add_func ("/pretok/bytes", test_bytes);
+  for (gsize i = 0; i < G_N_ELEMENTS (definitions); i++) {
+    g_autofree char *path =
+        g_strdup_printf ("/pretok/regex/%s", definitions[i].set);
+
+    g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_against_regex);
+  }
+  return g_test_run ();
+}
