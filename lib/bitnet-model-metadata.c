@@ -140,9 +140,9 @@ kv_to_variant (const BnGgufKv *kv)
     return string_to_variant (kv, 0);
   if (kv->type != BN_GGUF_ARRAY) {
     gsize size = store_number (kv, 0, data);
+    guint8 *copy = g_memdup2 (data, size);
 
-    return g_variant_new_from_data (
-        type, g_memdup2 (data, size), size, TRUE, NULL, NULL);
+    return g_variant_new_from_data (type, copy, size, TRUE, g_free, copy);
   }
   if (kv->element_type == BN_GGUF_STRING)
     return strings_to_variant (kv);

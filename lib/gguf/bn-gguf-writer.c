@@ -278,7 +278,7 @@ bn_gguf_writer_add_tensor (BnGgufWriter *self, const char *name, BnType type,
 static gboolean
 write_bytes (BnGgufWriter *self, const void *data, size_t size, GError **error)
 {
-  return fwrite (data, 1, size, self->file) == size
+  return size == 0 || fwrite (data, 1, size, self->file) == size
          || fail (self, "cannot write", error);
 }
 
