@@ -18,26 +18,28 @@ typedef struct {
   guint unit;     /* columns in a block; sizes are multiples of it */
   guint n_scales; /* halves in a block that must be numbers */
   guint scales[MAX_HALVES];
+  guint reach; /* largest weight before its zero point or minimum is taken
+                  out, in units of the largest scale; 0: they have none */
 } Format;
 
 static const Format formats[] = {
-    {"matmul/f32", BN_PACK_F32, BN_TYPE_F32, 1, 0, {0}},
-    {"matmul/f16", BN_PACK_F16, BN_TYPE_F16, 1, 1, {0}},
-    {"matmul/bf16", BN_PACK_BF16, BN_TYPE_BF16, 1, 0, {0}},
-    {"matmul/q4_0", BN_PACK_Q4_0, BN_TYPE_Q4_0, 32, 1, {0}},
-    {"matmul/q4_1", BN_PACK_Q4_1, BN_TYPE_Q4_1, 32, 2, {0, 2}},
-    {"matmul/q5_0", BN_PACK_Q5_0, BN_TYPE_Q5_0, 32, 1, {0}},
-    {"matmul/q5_1", BN_PACK_Q5_1, BN_TYPE_Q5_1, 32, 2, {0, 2}},
-    {"matmul/q8_0", BN_PACK_Q8_0, BN_TYPE_Q8_0, 32, 1, {0}},
-    {"matmul/q2_k", BN_PACK_Q2_K, BN_TYPE_Q2_K, 256, 2, {80, 82}},
-    {"matmul/q3_k", BN_PACK_Q3_K, BN_TYPE_Q3_K, 256, 1, {108}},
-    {"matmul/q4_k", BN_PACK_Q4_K, BN_TYPE_Q4_K, 256, 2, {0, 2}},
-    {"matmul/q5_k", BN_PACK_Q5_K, BN_TYPE_Q5_K, 256, 2, {0, 2}},
-    {"matmul/q6_k", BN_PACK_Q6_K, BN_TYPE_Q6_K, 256, 1, {208}},
-    {"matmul/tq1_0", BN_PACK_TQ1_0, BN_TYPE_TQ1_0, 256, 1, {52}},
-    {"matmul/tq2_0", BN_PACK_TQ2_0, BN_TYPE_TQ2_0, 256, 1, {64}},
-    {"matmul/ternary", BN_PACK_TERNARY, BN_TYPE_INVALID, 1, 0, {0}},
-    {"matmul/ternary-x4", BN_PACK_TERNARY_X4, BN_TYPE_INVALID, 1, 0, {0}},
+    {"matmul/f32", BN_PACK_F32, BN_TYPE_F32, 1, 0, {0}, 0},
+    {"matmul/f16", BN_PACK_F16, BN_TYPE_F16, 1, 1, {0}, 0},
+    {"matmul/bf16", BN_PACK_BF16, BN_TYPE_BF16, 1, 0, {0}, 0},
+    {"matmul/q4_0", BN_PACK_Q4_0, BN_TYPE_Q4_0, 32, 1, {0}, 16},
+    {"matmul/q4_1", BN_PACK_Q4_1, BN_TYPE_Q4_1, 32, 2, {0, 2}, 16},
+    {"matmul/q5_0", BN_PACK_Q5_0, BN_TYPE_Q5_0, 32, 1, {0}, 32},
+    {"matmul/q5_1", BN_PACK_Q5_1, BN_TYPE_Q5_1, 32, 2, {0, 2}, 32},
+    {"matmul/q8_0", BN_PACK_Q8_0, BN_TYPE_Q8_0, 32, 1, {0}, 128},
+    {"matmul/q2_k", BN_PACK_Q2_K, BN_TYPE_Q2_K, 256, 2, {80, 82}, 60},
+    {"matmul/q3_k", BN_PACK_Q3_K, BN_TYPE_Q3_K, 256, 1, {108}, 256},
+    {"matmul/q4_k", BN_PACK_Q4_K, BN_TYPE_Q4_K, 256, 2, {0, 2}, 1008},
+    {"matmul/q5_k", BN_PACK_Q5_K, BN_TYPE_Q5_K, 256, 2, {0, 2}, 2016},
+    {"matmul/q6_k", BN_PACK_Q6_K, BN_TYPE_Q6_K, 256, 1, {208}, 8192},
+    {"matmul/tq1_0", BN_PACK_TQ1_0, BN_TYPE_TQ1_0, 256, 1, {52}, 2},
+    {"matmul/tq2_0", BN_PACK_TQ2_0, BN_TYPE_TQ2_0, 256, 1, {64}, 3},
+    {"matmul/ternary", BN_PACK_TERNARY, BN_TYPE_INVALID, 1, 0, {0}, 0},
+    {"matmul/ternary-x4", BN_PACK_TERNARY_X4, BN_TYPE_INVALID, 1, 0, {0}, 0},
 };
 
 static gboolean
@@ -188,6 +190,23 @@ decode_act (double *a, BnAct act, const guint8 *row, guint n)
   }
 }
 
+/* The largest term of a row that a kernel adds or takes out. */
+static double
+largest_term (const Format *f, const guint8 *row, const float *w, guint n)
+{
+  gsize block = row_size (f, f->unit);
+  double max = 0;
+
+  for (guint i = 0; i < n; i++)
+    max = MAX (max, fabs ((double) w[i]));
+  for (gsize at = 0; f->reach > 0 && at < row_size (f, n); at += block) {
+    for (guint i = 0; i < f->n_scales; i++)
+      max = MAX (max,
+          f->reach * fabs ((double) bn_load_f16 (row + at + f->scales[i])));
+  }
+  return max;
+}
+
 /* The product in double, and a bound for the float one: every step of every
  * version is within a few last bits of the largest terms. */
 static void
@@ -195,7 +214,7 @@ problem_check (const Problem *p, const BnKernels *k)
 {
   const Format *f = p->format;
   BnAct act = k->matmul[f->pack].act;
-  const double unit = 0x1p-18;
+  const double unit = f->reach > 0 ? 0x1p-21 : 0x1p-18;
   g_autofree float *w = g_new (float, p->n_cols);
   g_autofree double *a = g_new (double, (gsize) p->n_cols * p->n_acts);
 
@@ -204,6 +223,7 @@ problem_check (const Problem *p, const BnKernels *k)
         a + (gsize) i * p->n_cols, act, p->acts + i * p->act_stride, p->n_cols);
   for (guint row = 0; row < p->n_rows; row++) {
     const guint8 *bytes = p->rows + row * row_size (f, p->n_cols);
+    double max_w;
 
     if (is_ternary (f)) {
       for (guint col = 0; col < p->n_cols; col++)
@@ -211,13 +231,13 @@ problem_check (const Problem *p, const BnKernels *k)
     } else {
       bn_dequantize_row_get (f->type) (w, bytes, p->n_cols);
     }
+    max_w = largest_term (f, bytes, w, p->n_cols);
     for (guint i = 0; i < p->n_acts; i++) {
       const double *x = a + (gsize) i * p->n_cols;
-      double sum = 0, max_w = 0, max_x = 0;
+      double sum = 0, max_x = 0;
 
       for (guint col = 0; col < p->n_cols; col++) {
         sum += (double) w[col] * x[col];
-        max_w = MAX (max_w, fabs ((double) w[col]));
         max_x = MAX (max_x, fabs (x[col]));
       }
       check_near (f->name, row, p->y[i * p->n_rows + row], sum,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Small vector functions that the AVX2 files share. */
+/* Small vector functions that the AVX2 files share. Where a loop runs over an
+ * array of vectors "GCC unroll" stands in front of it: without loop and index
+ * the array lives in registers. */
 #pragma once
 
 #if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)              \
@@ -16,10 +18,6 @@
 /* Makes the compiler compute v here and keep it in a register. Left alone,
  * gcc puts all products of a loop before all sums and runs out of them. */
 #define BN_KEEP(v) __asm__("" : "+x"(v))
-
-enum {
-  FLOATS = 8, /* in a vector */
-};
 
 BN_INLINE __m256i
 load_256 (const void *p)
