@@ -10,6 +10,8 @@
 #include "bitnet-version.h"
 
 static const BitnetCommand commands[] = {
+    {"tokenize", "Turn text into token ids", cmd_tokenize},
+    {"detokenize", "Turn token ids into text", cmd_detokenize},
     {NULL, NULL, NULL},
 };
 
