@@ -138,11 +138,86 @@ test_vocab (gconstpointer data)
   g_assert_cmpuint (n_texts, ==, 46);
 }
 
+typedef struct {
+  const char *golden; /* file in goldens/ */
+  const char *vocab;  /* file in vocab/ with the same vocabulary */
+} Golden;
+
+static guint32 *
+read_ids (JsonArray *array, gsize *n_ids)
+{
+  guint32 *ids = g_new (guint32, json_array_get_length (array) + 1);
+
+  *n_ids = json_array_get_length (array);
+  for (guint i = 0; i < *n_ids; i++)
+    ids[i] = (guint32) json_array_get_int_element (array, i);
+  return ids;
+}
+
+/* Hard texts: ids by the reference, and the text it decodes them to. */
+static void
+test_golden (gconstpointer data)
+{
+  const Golden *golden = data;
+  g_autoptr (BitnetTokenizer) tokenizer = open_vocab (golden->vocab);
+  g_autofree char *path = NULL, *contents = NULL;
+  g_auto (GStrv) lines = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_rows = 0, n_wrong_ids = 0, n_wrong_texts = 0;
+
+  if (tokenizer == NULL)
+    return;
+  path = g_strdup_printf ("%s/goldens/%s.jsonl", data_dir (), golden->golden);
+  if (!g_file_get_contents (path, &contents, NULL, NULL)) {
+    g_test_skip_printf ("%s does not exist", path);
+    return;
+  }
+  lines = g_strsplit (contents, "\n", -1);
+  for (; lines[n_rows] && *lines[n_rows]; n_rows++) {
+    g_autoptr (JsonNode) node = json_from_string (lines[n_rows], &error);
+    JsonObject *row;
+    const char *text, *decoded;
+    g_autofree guint32 *expected = NULL, *found = NULL;
+    g_autofree char *found_text = NULL;
+    gsize n_expected, n_found;
+
+    g_assert_no_error (error);
+    row = json_node_get_object (node);
+    text = json_object_get_string_member (row, "text");
+    decoded = json_object_get_string_member (row, "decoded");
+    expected =
+        read_ids (json_object_get_array_member (row, "ids"), &n_expected);
+    found = bitnet_tokenizer_encode (
+        tokenizer, text, -1, BITNET_ENCODE_NONE, &n_found, &error);
+    g_assert_no_error (error);
+    if (n_found != n_expected
+        || memcmp (found, expected, n_found * sizeof *found) != 0) {
+      g_autofree char *quoted = g_strescape (text, NULL);
+
+      g_test_message ("row %u \"%s\"", n_rows, quoted);
+      n_wrong_ids++;
+    }
+    found_text = bitnet_tokenizer_decode (
+        tokenizer, expected, n_expected, BITNET_DECODE_SPECIAL, NULL, &error);
+    g_assert_no_error (error);
+    n_wrong_texts += g_strcmp0 (found_text, decoded) != 0;
+  }
+  g_assert_cmpuint (n_rows, ==, 1500);
+  g_assert_cmpuint (n_wrong_ids, ==, 0);
+  g_assert_cmpuint (n_wrong_texts, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
   static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
       "falcon", "starcoder", "deepseek-coder", "qwen2"};
+
+  static const Golden goldens[] = {
+      {"gpt-2", "gpt-2"},
+      {"llama-3", "llama-bpe"},
+      {"llama-2", "llama-spm"},
+  };
 
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
@@ -150,6 +225,12 @@ main (int argc, char **argv)
     g_autofree char *path = g_strdup_printf ("/crossval/vocab/%s", vocabs[i]);
 
     g_test_add_data_func (path, vocabs[i], test_vocab);
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (goldens); i++) {
+    g_autofree char *path =
+        g_strdup_printf ("/crossval/golden/%s", goldens[i].golden);
+
+    g_test_add_data_func (path, &goldens[i], test_golden);
   }
   return g_test_run ();
 }
