@@ -228,9 +228,11 @@ bn_kv_cache_new (BnBackend *backend, uint32_t n_layers, uint32_t n_kv_heads,
     if (g_size_checked_mul (&self->memory_size, size, self->n_pages))
       layout->data = backend->ops->alloc (backend, self->memory_size);
   }
-  self->pages = g_try_new0 (Page, self->n_pages);
-  self->buckets = g_try_new (uint32_t, self->n_buckets);
-  if (layout->data == NULL || self->pages == NULL || self->buckets == NULL) {
+  if (layout->data) {
+    self->pages = g_try_new0 (Page, self->n_pages);
+    self->buckets = g_try_new (uint32_t, self->n_buckets);
+  }
+  if (self->pages == NULL || self->buckets == NULL) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory for a key-value cache of %u cells, %" G_GSIZE_FORMAT
         " bytes; a smaller context needs less",
