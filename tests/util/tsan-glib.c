@@ -232,3 +232,58 @@ g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
   acquire (queue);
   return data;
 }
+
+/* What was done before an idle or timeout source was attached precedes its
+ * callback, in whichever thread that runs. Other sources have callbacks of
+ * other types. */
+
+typedef struct {
+  GSource *source;
+  GSourceFunc func;
+  gpointer data;
+  GDestroyNotify notify;
+} SourceCallback;
+
+static gboolean
+run_source (gpointer data)
+{
+  SourceCallback *callback = data;
+
+  acquire (callback->source);
+  return callback->func (callback->data);
+}
+
+static void
+free_source_callback (gpointer data)
+{
+  SourceCallback *callback = data;
+
+  acquire (callback->source);
+  if (callback->notify)
+    callback->notify (callback->data);
+  g_free (callback);
+}
+
+void
+g_source_set_callback (
+    GSource *source, GSourceFunc func, gpointer data, GDestroyNotify notify)
+{
+  SourceCallback *callback;
+
+  if (source->source_funcs != &g_idle_funcs
+      && source->source_funcs != &g_timeout_funcs) {
+    REAL (g_source_set_callback) (source, func, data, notify);
+    return;
+  }
+  callback = g_new (SourceCallback, 1);
+  *callback = (SourceCallback) {source, func, data, notify};
+  REAL (g_source_set_callback) (
+      source, run_source, callback, free_source_callback);
+}
+
+guint
+g_source_attach (GSource *source, GMainContext *context)
+{
+  release (source);
+  return REAL (g_source_attach) (source, context);
+}
