@@ -79,6 +79,20 @@ tool_fail (const char *command, const char *format, ...)
   return EXIT_FAILED;
 }
 
+int
+tool_fail_usage (const char *command, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  fprintf (stderr, "bitnet %s: %s; bitnet %s --help says more\n", command,
+      message, command);
+  return EXIT_USAGE;
+}
+
 /* What is on the terminal; guarded by progress_lock, because work reports
  * from its own thread. */
 static GMutex progress_lock;

@@ -39,6 +39,10 @@ gboolean tool_parse_options (int *argc, char ***argv,
 int tool_fail (const char *command, const char *format, ...)
     G_GNUC_PRINTF (2, 3);
 
+/* For a wrong command line: also points to --help; returns EXIT_USAGE. */
+int tool_fail_usage (const char *command, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+
 /* Progress of long work on stderr: a bar on a terminal, a line every ten
  * percent otherwise. Signature of BitnetProgressFunc; user_data is the label.
  * tool_progress_end() clears the bar. */
