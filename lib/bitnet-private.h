@@ -8,9 +8,7 @@
 #include "bitnet-tokenizer.h"
 #include "bitnet-engine.h"
 #include "bitnet-sequence.h"
-#include "core/bn-sampler.h"
-
-typedef struct BnGguf BnGguf;
+#include "core/bn-scheduler.h"
 
 /* The parsed file behind a model; lives as long as the model. */
 BnGguf *bitnet_model_get_gguf (BitnetModel *self);
@@ -43,3 +41,13 @@ JsonNode *bitnet_json_parse (
 
 /* What the parameters say about drawing; points into self. */
 BnSamplerConfig bitnet_params_get_sampler_config (const BitnetParams *self);
+
+/* "cpu" for NULL, "auto" and "cpu"; other devices are an error: DEVICE where
+ * they exist but not here, INVALID_ARGUMENT where they do not. */
+const char *bitnet_engine_options_resolve_device (
+    const BitnetEngineOptions *self, GError **error);
+gboolean bitnet_engine_options_validate (
+    const BitnetEngineOptions *self, GError **error);
+
+/* Takes the reference on request. */
+BitnetSequence *bitnet_sequence_new (BitnetEngine *engine, BnRequest *request);
