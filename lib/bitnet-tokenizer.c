@@ -236,7 +236,7 @@ guint32 *
 bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
     BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
 {
-  BnIds ids = {NULL};
+  BnIds ids = {.n_ids = 0};
   gsize size, bad;
 
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);

@@ -145,7 +145,7 @@ cmd_tokenize (int argc, char **argv)
           "control tokens written in the text count as such", NULL},
       {"jsonl", 0, 0, G_OPTION_ARG_NONE, &jsonl,
           "read {\"text\":…} lines, write {\"ids\":[…]} lines", NULL},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   int status;
   BitnetEncodeFlags flags;
@@ -303,7 +303,7 @@ cmd_detokenize (int argc, char **argv)
           "show control tokens as their text", NULL},
       {"jsonl", 0, 0, G_OPTION_ARG_NONE, &jsonl,
           "read {\"ids\":[…]} lines, write {\"text\":…} lines", NULL},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   int status;
   BitnetDecodeFlags flags;

@@ -883,7 +883,7 @@ bn_pretok_iter_init (BnPretokIter *iter, const BnPretokSet *set,
     iter->n_stages++;
   iter->pos = text;
   /* Nothing is open below the text: the first step goes down all stages. */
-  iter->ends[0] = text + size;
+  iter->ends[0] = size > 0 ? text + size : text; /* which may be NULL */
   for (unsigned i = 1; i <= iter->n_stages; i++)
     iter->ends[i] = text;
 }

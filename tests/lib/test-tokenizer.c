@@ -389,7 +389,6 @@ test_spm_against_slow (gconstpointer data)
 
   for (guint i = 0; i < 3000; i++) {
     g_autoptr (GString) text = g_string_new (NULL);
-    g_autoptr (GString) expected = g_string_new (NULL);
     g_autoptr (GPtrArray) parts = NULL;
     int length = g_rand_int_range (rand, 0, i < 2500 ? 40 : 120);
     gsize n_tokens;
