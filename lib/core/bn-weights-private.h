@@ -2,6 +2,7 @@
 /* What binding (bn-weights.c) hands to loading (bn-weights-load.c). */
 #pragma once
 
+#include "bitnet-error.h"
 #include "bn-weights.h"
 
 /* A matrix that is checked and, unless it is used in place, packed. */
