@@ -36,8 +36,8 @@ G_BEGIN_DECLS
  */
 #define BITNET_TYPE_CONVERSATION (bitnet_conversation_get_type ())
 BITNET_AVAILABLE_IN_ALL
-G_DECLARE_FINAL_TYPE (BitnetConversation, bitnet_conversation, BITNET,
-    CONVERSATION, GObject)
+G_DECLARE_FINAL_TYPE (
+    BitnetConversation, bitnet_conversation, BITNET, CONVERSATION, GObject)
 
 /**
  * bitnet_conversation_new:
@@ -73,8 +73,8 @@ BitnetConversation *bitnet_conversation_copy (BitnetConversation *self);
  * Returns: %FALSE if @self was left as it is
  */
 BITNET_AVAILABLE_IN_ALL
-gboolean bitnet_conversation_append (BitnetConversation *self,
-    const char *role, const char *text, GError **error);
+gboolean bitnet_conversation_append (BitnetConversation *self, const char *role,
+    const char *text, GError **error);
 
 /**
  * bitnet_conversation_get_n_messages:
@@ -114,8 +114,8 @@ const char *bitnet_conversation_get_text (BitnetConversation *self, guint i);
  * Puts a `system` message in front, in place of the one that is there.
  */
 BITNET_AVAILABLE_IN_ALL
-void bitnet_conversation_set_system (BitnetConversation *self,
-    const char *text);
+void bitnet_conversation_set_system (
+    BitnetConversation *self, const char *text);
 
 /**
  * bitnet_conversation_trim:
@@ -166,8 +166,8 @@ char *bitnet_conversation_to_json (BitnetConversation *self);
  * Returns: %FALSE if @self was left as it is
  */
 BITNET_AVAILABLE_IN_ALL
-gboolean bitnet_conversation_load_json (BitnetConversation *self,
-    const char *json, gssize length, GError **error);
+gboolean bitnet_conversation_load_json (
+    BitnetConversation *self, const char *json, gssize length, GError **error);
 
 /**
  * bitnet_conversation_load_request:

@@ -17,8 +17,8 @@ gboolean
 bitnet_env_boolean (const char *name, gboolean fallback)
 {
   static const char *const true_words[] = {"1", "true", "yes", "on", NULL};
-  static const char *const false_words[] = {"", "0", "false", "no", "off",
-    NULL};
+  static const char *const false_words[] = {
+      "", "0", "false", "no", "off", NULL};
   const char *text = g_getenv (name);
 
   if (text == NULL)

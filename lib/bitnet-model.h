@@ -48,8 +48,8 @@ G_DECLARE_FINAL_TYPE (BitnetModel, bitnet_model, BITNET, MODEL, GObject)
  * Reports progress, from the thread that does the work, at most about ten
  * times a second and once at the end.
  */
-typedef void (*BitnetProgressFunc) (guint64 done, guint64 total,
-    gpointer user_data);
+typedef void (*BitnetProgressFunc) (
+    guint64 done, guint64 total, gpointer user_data);
 
 /**
  * bitnet_model_new_from_file:
@@ -74,8 +74,8 @@ typedef void (*BitnetProgressFunc) (guint64 done, guint64 total,
  * Returns: (transfer full): the model, or %NULL with @error set
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetModel *bitnet_model_new_from_file (const char *path,
-    GCancellable *cancellable, GError **error);
+BitnetModel *bitnet_model_new_from_file (
+    const char *path, GCancellable *cancellable, GError **error);
 
 /**
  * bitnet_model_new_unshared_from_file:
@@ -89,8 +89,8 @@ BitnetModel *bitnet_model_new_from_file (const char *path,
  * Returns: (transfer full): the model, or %NULL with @error set
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetModel *bitnet_model_new_unshared_from_file (const char *path,
-    GCancellable *cancellable, GError **error);
+BitnetModel *bitnet_model_new_unshared_from_file (
+    const char *path, GCancellable *cancellable, GError **error);
 
 /**
  * bitnet_model_new_from_file_async:
@@ -118,8 +118,8 @@ void bitnet_model_new_from_file_async (const char *path, int io_priority,
  * Returns: (transfer full): the model, or %NULL with @error set
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetModel *bitnet_model_new_from_file_finish (GAsyncResult *result,
-    GError **error);
+BitnetModel *bitnet_model_new_from_file_finish (
+    GAsyncResult *result, GError **error);
 
 /**
  * bitnet_model_get_path:
@@ -348,7 +348,7 @@ gboolean bitnet_model_verify_sha256 (BitnetModel *self, const char *sha256,
  * Returns: (transfer full): the engine, or %NULL with @error set
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetEngine *bitnet_model_get_engine (BitnetModel *self,
-    const BitnetEngineOptions *options, GError **error);
+BitnetEngine *bitnet_model_get_engine (
+    BitnetModel *self, const BitnetEngineOptions *options, GError **error);
 
 G_END_DECLS

@@ -14,17 +14,16 @@
 BnGguf *bitnet_model_get_gguf (BitnetModel *self);
 
 /* Makes an engine that is not yet in a slot; options may be NULL. */
-typedef BitnetEngine *(*BnEngineFactory) (BitnetModel *model,
-    const BitnetEngineOptions *options, GError **error);
+typedef BitnetEngine *(*BnEngineFactory) (
+    BitnetModel *model, const BitnetEngineOptions *options, GError **error);
 
 /* The live engine of (model, device), else one that create makes, which is
  * then the engine of that device for as long as somebody holds it. device is
  * the resolved name ("cpu", "cuda:0"), never "auto". create runs without a
  * lock: of two threads at once both may create, one result is dropped and
  * both get the other, so creation must be cheap (loading comes after). */
-BitnetEngine *bitnet_model_share_engine (BitnetModel *self,
-    const char *device, BnEngineFactory create,
-    const BitnetEngineOptions *options, GError **error);
+BitnetEngine *bitnet_model_share_engine (BitnetModel *self, const char *device,
+    BnEngineFactory create, const BitnetEngineOptions *options, GError **error);
 
 /* TRUE for 1, true, yes, on in any case; FALSE for empty, 0, false, no, off;
  * anything else warns once and gives FALSE. fallback if unset. */

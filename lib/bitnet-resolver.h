@@ -34,17 +34,17 @@ G_BEGIN_DECLS
  */
 #define BITNET_TYPE_RESOLVER (bitnet_resolver_get_type ())
 BITNET_AVAILABLE_IN_ALL
-G_DECLARE_FINAL_TYPE (BitnetResolver, bitnet_resolver, BITNET, RESOLVER,
-    GObject)
+G_DECLARE_FINAL_TYPE (
+    BitnetResolver, bitnet_resolver, BITNET, RESOLVER, GObject)
 
 /**
- * BitnetResolver:tokenizer: (nullable)
+ * BitnetResolver:tokenizer:
  *
  * Path of a GGUF file whose tokenizer is used, and no other.
  */
 
 /**
- * BitnetResolver:tokenizer-repo: (nullable)
+ * BitnetResolver:tokenizer-repo:
  *
  * Repository on the hub that has the tokenizer, `owner/name`. For strategies
  * that fetch; this version has none.
@@ -57,19 +57,19 @@ G_DECLARE_FINAL_TYPE (BitnetResolver, bitnet_resolver, BITNET, RESOLVER,
  */
 
 /**
- * BitnetResolver:endpoint: (nullable)
+ * BitnetResolver:endpoint:
  *
  * Address of the hub; %NULL is the public one. Environment: `HF_ENDPOINT`.
  */
 
 /**
- * BitnetResolver:token: (nullable)
+ * BitnetResolver:token:
  *
  * Access token for the hub. Cannot be read back. Environment: `HF_TOKEN`.
  */
 
 /**
- * BitnetResolver:strategy-order: (nullable)
+ * BitnetResolver:strategy-order:
  *
  * `local-first` (also %NULL), `hub-first` or the names of strategies, the
  * first to be tried first; those left out are not tried. Environment:
@@ -96,7 +96,7 @@ G_DECLARE_FINAL_TYPE (BitnetResolver, bitnet_resolver, BITNET, RESOLVER,
  */
 
 /**
- * BitnetResolver:cache-dir: (nullable)
+ * BitnetResolver:cache-dir:
  *
  * Folder of fetched tokenizers; %NULL is `bitnet/tokenizers` in the user's
  * cache. Environment: `BITNET_TOKENIZER_CACHE`, or `BITNET_CACHE_DIR` whose

@@ -46,8 +46,8 @@ BitnetTemplateSegment *bitnet_template_segment_copy (
 BITNET_AVAILABLE_IN_ALL
 void bitnet_template_segment_free (BitnetTemplateSegment *self);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (BitnetTemplateSegment,
-    bitnet_template_segment_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (
+    BitnetTemplateSegment, bitnet_template_segment_free)
 
 /**
  * BitnetTemplate:
@@ -71,8 +71,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BitnetTemplateSegment,
  */
 #define BITNET_TYPE_TEMPLATE (bitnet_template_get_type ())
 BITNET_AVAILABLE_IN_ALL
-G_DECLARE_FINAL_TYPE (BitnetTemplate, bitnet_template, BITNET, TEMPLATE,
-    GObject)
+G_DECLARE_FINAL_TYPE (
+    BitnetTemplate, bitnet_template, BITNET, TEMPLATE, GObject)
 
 /**
  * bitnet_template_list_names:
@@ -99,8 +99,8 @@ const char *const *bitnet_template_list_names (void);
  * Returns: (transfer full): a template, or %NULL
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetTemplate *bitnet_template_new_from_model (BitnetModel *model,
-    GError **error);
+BitnetTemplate *bitnet_template_new_from_model (
+    BitnetModel *model, GError **error);
 
 /**
  * bitnet_template_new_from_text:
@@ -115,8 +115,8 @@ BitnetTemplate *bitnet_template_new_from_model (BitnetModel *model,
  * Returns: (transfer full): a template, or %NULL
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetTemplate *bitnet_template_new_from_text (const char *text,
-    GError **error);
+BitnetTemplate *bitnet_template_new_from_text (
+    const char *text, GError **error);
 
 /**
  * bitnet_template_new_full:

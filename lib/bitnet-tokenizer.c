@@ -54,8 +54,7 @@ BitnetTokenizer *
 bitnet_tokenizer_new_from_gguf (
     const BnGguf *gguf, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (BitnetTokenizer) self =
-      g_object_new (BITNET_TYPE_TOKENIZER, NULL);
+  g_autoptr (BitnetTokenizer) self = g_object_new (BITNET_TYPE_TOKENIZER, NULL);
 
   if (!bitnet_tokenizer_parts_load (&self->parts, gguf, cancellable, error))
     return NULL;

@@ -24,8 +24,8 @@ G_BEGIN_DECLS
  */
 #define BITNET_TYPE_TOKENIZER (bitnet_tokenizer_get_type ())
 BITNET_AVAILABLE_IN_ALL
-G_DECLARE_FINAL_TYPE (BitnetTokenizer, bitnet_tokenizer, BITNET, TOKENIZER,
-    GObject)
+G_DECLARE_FINAL_TYPE (
+    BitnetTokenizer, bitnet_tokenizer, BITNET, TOKENIZER, GObject)
 
 /**
  * BITNET_TOKEN_NONE:
@@ -121,8 +121,8 @@ typedef enum {
  * Returns: (transfer full): a new tokenizer, or %NULL on error
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetTokenizer *bitnet_tokenizer_new_from_model (BitnetModel *model,
-    GCancellable *cancellable, GError **error);
+BitnetTokenizer *bitnet_tokenizer_new_from_model (
+    BitnetModel *model, GCancellable *cancellable, GError **error);
 
 /**
  * bitnet_tokenizer_get_id:
@@ -175,8 +175,8 @@ guint bitnet_tokenizer_get_vocab_size (BitnetTokenizer *self);
  * Returns: the token that has the role, or %BITNET_TOKEN_NONE
  */
 BITNET_AVAILABLE_IN_ALL
-guint32 bitnet_tokenizer_get_special (BitnetTokenizer *self,
-    BitnetSpecialToken which);
+guint32 bitnet_tokenizer_get_special (
+    BitnetTokenizer *self, BitnetSpecialToken which);
 
 /**
  * bitnet_tokenizer_get_add_bos:
@@ -217,8 +217,8 @@ gboolean bitnet_tokenizer_is_eog (BitnetTokenizer *self, guint32 token);
  * Returns: what kind of token it is; 0 if it is out of range
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetTokenAttributes bitnet_tokenizer_get_attributes (BitnetTokenizer *self,
-    guint32 token);
+BitnetTokenAttributes bitnet_tokenizer_get_attributes (
+    BitnetTokenizer *self, guint32 token);
 
 /**
  * bitnet_tokenizer_get_token_bytes:
@@ -233,8 +233,7 @@ BitnetTokenAttributes bitnet_tokenizer_get_attributes (BitnetTokenizer *self,
  *   of range
  */
 BITNET_AVAILABLE_IN_ALL
-GBytes *bitnet_tokenizer_get_token_bytes (BitnetTokenizer *self,
-    guint32 token);
+GBytes *bitnet_tokenizer_get_token_bytes (BitnetTokenizer *self, guint32 token);
 
 /**
  * bitnet_tokenizer_lookup:
@@ -328,8 +327,8 @@ G_DECLARE_FINAL_TYPE (BitnetDecoder, bitnet_decoder, BITNET, DECODER, GObject)
  * Returns: (transfer full): a decoder at the start of a text
  */
 BITNET_AVAILABLE_IN_ALL
-BitnetDecoder *bitnet_decoder_new (BitnetTokenizer *tokenizer,
-    BitnetDecodeFlags flags);
+BitnetDecoder *bitnet_decoder_new (
+    BitnetTokenizer *tokenizer, BitnetDecodeFlags flags);
 
 /**
  * bitnet_decoder_push:
@@ -344,8 +343,8 @@ BitnetDecoder *bitnet_decoder_new (BitnetTokenizer *tokenizer,
  * Returns: (transfer full): UTF-8, NUL-terminated; often empty, never %NULL
  */
 BITNET_AVAILABLE_IN_ALL
-char *bitnet_decoder_push (BitnetDecoder *self, const guint32 *tokens,
-    gsize n_tokens, gsize *length);
+char *bitnet_decoder_push (
+    BitnetDecoder *self, const guint32 *tokens, gsize n_tokens, gsize *length);
 
 /**
  * bitnet_decoder_finish:

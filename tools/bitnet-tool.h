@@ -7,8 +7,8 @@
 /* Exit codes, documented in `bitnet --help`. */
 enum {
   EXIT_OK = 0,
-  EXIT_FAILED = 1,      /* the work failed; the reason is on stderr */
-  EXIT_USAGE = 2,       /* the command line is wrong */
+  EXIT_FAILED = 1,        /* the work failed; the reason is on stderr */
+  EXIT_USAGE = 2,         /* the command line is wrong */
   EXIT_INTERRUPTED = 130, /* Ctrl-C */
 };
 
@@ -32,8 +32,8 @@ int cmd_quantize (int argc, char **argv);
  * that ends in examples. On failure or --help prints and sets *status;
  * returns FALSE when the command is to return *status. */
 gboolean tool_parse_options (int *argc, char ***argv,
-    const GOptionEntry *entries, const char *parameters,
-    const char *summary, const char *description, int *status);
+    const GOptionEntry *entries, const char *parameters, const char *summary,
+    const char *description, int *status);
 
 /* Prints "bitnet NAME: message" to stderr; returns EXIT_FAILED. */
 int tool_fail (const char *command, const char *format, ...)

@@ -239,7 +239,8 @@ static const struct {
     {"name-repeated", 187, "7430", BITNET_ERROR_CORRUPT, 179, "\"t0\" again"},
     {"name-empty", 137, "00", BITNET_ERROR_CORRUPT, 137, "tensor name"},
     {"name-65", 137, "41", BITNET_ERROR_CORRUPT, 137, "at most 64"},
-    {"name-newline", 187, "740a0100000000", BITNET_ERROR_CORRUPT, 193, "t\\x0a"},
+    {"name-newline", 187, "740a0100000000", BITNET_ERROR_CORRUPT, 193,
+        "t\\x0a"},
 };
 
 /* The message names the file, the byte and what was expected, on one line. */

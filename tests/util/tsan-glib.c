@@ -276,9 +276,9 @@ g_source_set_callback (
     return;
   }
   callback = g_new (SourceCallback, 1);
-  *callback = (SourceCallback) {source, func, data, notify};
-  REAL (g_source_set_callback) (
-      source, run_source, callback, free_source_callback);
+  *callback = (SourceCallback){source, func, data, notify};
+  REAL (g_source_set_callback)
+  (source, run_source, callback, free_source_callback);
 }
 
 guint
