@@ -2,7 +2,8 @@
 /* The error domain of the library and its registration as an enum type. */
 #include "bitnet-error.h"
 
-/* clang-format off: the first argument becomes a string */
+/* The first argument becomes a string as it is written. */
+/* clang-format off */
 G_DEFINE_QUARK (bitnet-error-quark, bitnet_error)
 /* clang-format on */
 
