@@ -455,6 +455,5 @@ bitnet_tokenizer_parts_load (BitnetTokenizerParts *parts, const BnGguf *gguf,
       parts->add_bos && parts->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
   parts->add_eos =
       parts->add_eos && parts->vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE;
-  bn_encoder_set_added (parts->encoder, parts->add_bos, parts->add_eos);
   return TRUE;
 }

@@ -21,10 +21,6 @@ G_DEFINE_FINAL_TYPE (BitnetTokenizer, bitnet_tokenizer, G_TYPE_OBJECT)
 G_STATIC_ASSERT ((int) BITNET_TOKEN_NORMAL == (int) BN_TOKEN_NORMAL);
 G_STATIC_ASSERT ((int) BITNET_TOKEN_EOG == (int) BN_TOKEN_EOG);
 G_STATIC_ASSERT ((int) BITNET_SPECIAL_MASK == (int) BN_ROLE_MASK);
-G_STATIC_ASSERT (
-    (int) BITNET_ENCODE_ADD_SPECIAL == (int) BN_ENCODE_ADD_SPECIAL);
-G_STATIC_ASSERT (
-    (int) BITNET_ENCODE_PARSE_SPECIAL == (int) BN_ENCODE_PARSE_SPECIAL);
 G_STATIC_ASSERT (BITNET_TOKEN_NONE == BN_TOKEN_NONE);
 
 enum { PUBLIC_ATTRIBUTES = (BITNET_TOKEN_EOG << 1) - 1 };
@@ -76,19 +72,20 @@ bitnet_tokenizer_get_parts (BitnetTokenizer *self)
   return &self->parts;
 }
 
-/* Numbers go into the digest in little-endian order on every machine. */
+/* What a digest takes in, gathered so that it is fed in large pieces. Numbers
+ * are little-endian on every machine. */
 static void
-digest_uint32 (GChecksum *checksum, uint32_t value)
+digest_uint32 (GByteArray *content, uint32_t value)
 {
   value = GUINT32_TO_LE (value);
-  g_checksum_update (checksum, (const guchar *) &value, sizeof value);
+  g_byte_array_append (content, (const guint8 *) &value, sizeof value);
 }
 
 static void
-digest_string (GChecksum *checksum, const char *text)
+digest_string (GByteArray *content, const char *text)
 {
-  g_checksum_update (
-      checksum, (const guchar *) text, (gssize) strlen (text) + 1);
+  g_byte_array_append (
+      content, (const guint8 *) text, (guint) strlen (text) + 1);
 }
 
 static void
@@ -99,33 +96,44 @@ digest_merge (uint32_t left, uint32_t right, uint32_t merged, void *user_data)
   digest_uint32 (user_data, merged);
 }
 
+static void
+flush_digest (GChecksum *checksum, GByteArray *content)
+{
+  g_checksum_update (checksum, content->data, (gssize) content->len);
+  g_byte_array_set_size (content, 0);
+}
+
 static char *
 make_id (const BitnetTokenizerParts *parts)
 {
   const BnVocab *vocab = parts->vocab;
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autoptr (GByteArray) content = g_byte_array_new ();
 
-  digest_string (checksum, bn_encoder_get_model (parts->encoder)->name);
-  digest_string (checksum, parts->pre);
-  digest_uint32 (checksum, (parts->add_bos != 0) | (parts->add_eos != 0) << 1
-                               | (parts->add_space_prefix != 0) << 2);
+  digest_string (content, bn_encoder_get_model (parts->encoder)->name);
+  digest_string (content, parts->pre);
+  digest_uint32 (content, (parts->add_bos != 0) | (parts->add_eos != 0) << 1
+                              | (parts->add_space_prefix != 0) << 2);
   for (int i = 0; i < BN_N_ROLES; i++)
-    digest_uint32 (checksum, vocab->roles[i]);
-  digest_uint32 (checksum, vocab->n_tokens);
+    digest_uint32 (content, vocab->roles[i]);
+  digest_uint32 (content, vocab->n_tokens);
   for (uint32_t id = 0; id < vocab->n_tokens; id++) {
     union {
       float number;
       uint32_t bits;
     } score = {vocab->scores[id]};
 
-    digest_uint32 (checksum, vocab->texts.offsets[id + 1]);
-    digest_uint32 (checksum, vocab->attributes[id]);
-    digest_uint32 (checksum, score.bits);
+    digest_uint32 (content, vocab->texts.offsets[id + 1]);
+    digest_uint32 (content, vocab->attributes[id]);
+    if (score.bits != 0)
+      digest_uint32 (content, score.bits);
   }
+  flush_digest (checksum, content);
   g_checksum_update (
       checksum, vocab->texts.bytes, vocab->texts.offsets[vocab->n_tokens]);
   if (parts->bpe)
-    bn_bpe_foreach_merge (parts->bpe, digest_merge, checksum);
+    bn_bpe_foreach_merge (parts->bpe, digest_merge, content);
+  flush_digest (checksum, content);
   return g_strdup (g_checksum_get_string (checksum));
 }
 
@@ -231,37 +239,32 @@ bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
   return bn_vocab_lookup (self->parts.vocab, text, strlen (text));
 }
 
-guint32 *
-bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
-    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
+static gboolean
+push_role (const BitnetTokenizerParts *parts, BnRole role, BnIds *ids)
 {
+  if (!bn_ids_reserve (ids, 1))
+    return FALSE;
+  bn_ids_push (ids, parts->vocab->roles[role]);
+  return TRUE;
+}
+
+/* Encodes a text that has been checked; the stretches make it up. */
+static guint32 *
+encode (BitnetTokenizer *self, const uint8_t *text, gsize size,
+    const BnStretch *stretches, gsize n_stretches, BitnetEncodeFlags flags,
+    gsize *n_tokens, GError **error)
+{
+  gboolean add_special = (flags & BITNET_ENCODE_ADD_SPECIAL) != 0;
   BnIds ids = {.n_ids = 0};
-  gsize size, bad;
 
-  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
-  g_return_val_if_fail (text != NULL || length == 0, NULL);
-  g_return_val_if_fail (n_tokens != NULL, NULL);
-  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
-
-  *n_tokens = 0;
-  size = length < 0 ? strlen (text) : (gsize) length;
-  if (size > BN_MAX_TEXT_SIZE) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-        "text has %" G_GSIZE_FORMAT " bytes, at most %" G_GSIZE_FORMAT
-        " can be encoded at once",
-        size, BN_MAX_TEXT_SIZE);
-    return NULL;
-  }
-  if (!bn_utf8_validate ((const uint8_t *) text, size, &bad)) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING,
-        "text is not UTF-8: found byte 0x%02X at offset %" G_GSIZE_FORMAT
-        ", expected a complete character",
-        (guint) (guchar) text[bad], bad);
-    return NULL;
-  }
+  /* Also for no ids at all the result is a pointer. */
   if (!bn_ids_reserve (&ids, 1)
-      || !bn_encoder_encode (self->parts.encoder, (const uint8_t *) text, size,
-          (BnEncodeFlags) flags, &ids)) {
+      || (add_special && self->parts.add_bos
+          && !push_role (&self->parts, BN_ROLE_BOS, &ids))
+      || !bn_encoder_encode (
+          self->parts.encoder, text, stretches, n_stretches, &ids)
+      || (add_special && self->parts.add_eos
+          && !push_role (&self->parts, BN_ROLE_EOS, &ids))) {
     g_free (ids.data);
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory to encode a text of %" G_GSIZE_FORMAT " bytes", size);
@@ -269,6 +272,92 @@ bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
   }
   *n_tokens = ids.n_ids;
   return ids.data;
+}
+
+static gboolean
+check_size (gsize size, GError **error)
+{
+  if (size <= BN_MAX_TEXT_SIZE)
+    return TRUE;
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+      "text has %" G_GSIZE_FORMAT " bytes, at most %" G_GSIZE_FORMAT
+      " can be encoded at once",
+      size, BN_MAX_TEXT_SIZE);
+  return FALSE;
+}
+
+/* offset is where text stands in a longer one, for the message. */
+static gboolean
+check_utf8 (const char *text, gsize size, gsize offset, GError **error)
+{
+  gsize bad;
+
+  if (bn_utf8_validate ((const uint8_t *) text, size, &bad))
+    return TRUE;
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING,
+      "text is not UTF-8: found byte 0x%02X at offset %" G_GSIZE_FORMAT
+      ", expected a complete character",
+      (guint) (guchar) text[bad], offset + bad);
+  return FALSE;
+}
+
+guint32 *
+bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
+{
+  BnStretch stretch = {.token = BN_TOKEN_NONE};
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+  g_return_val_if_fail (text != NULL || length == 0, NULL);
+  g_return_val_if_fail (n_tokens != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  *n_tokens = 0;
+  stretch.length = length < 0 ? strlen (text) : (gsize) length;
+  stretch.parse_special = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
+  if (!check_size (stretch.length, error)
+      || !check_utf8 (text, stretch.length, 0, error))
+    return NULL;
+  return encode (self, (const uint8_t *) text, stretch.length, &stretch, 1,
+      flags, n_tokens, error);
+}
+
+guint32 *
+bitnet_tokenizer_encode_parts (BitnetTokenizer *self,
+    const BitnetTextPart *parts, gsize n_parts, BitnetEncodeFlags flags,
+    gsize *n_tokens, GError **error)
+{
+  g_autoptr (GString) text = NULL;
+  g_autofree BnStretch *stretches = NULL;
+  gboolean parse_all = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+  g_return_val_if_fail (parts != NULL || n_parts == 0, NULL);
+  g_return_val_if_fail (n_tokens != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  *n_tokens = 0;
+  text = g_string_new (NULL);
+  stretches = g_new0 (BnStretch, n_parts);
+  for (gsize i = 0; i < n_parts; i++) {
+    const BitnetTextPart *part = &parts[i];
+
+    stretches[i].token = BN_TOKEN_NONE;
+    if (part->text == NULL) {
+      stretches[i].token = part->token;
+      continue;
+    }
+    stretches[i].length =
+        part->length < 0 ? strlen (part->text) : (gsize) part->length;
+    stretches[i].parse_special = parse_all || part->parse_special;
+    if (!check_size (stretches[i].length, error)
+        || !check_size (text->len + stretches[i].length, error)
+        || !check_utf8 (part->text, stretches[i].length, text->len, error))
+      return NULL;
+    g_string_append_len (text, part->text, (gssize) stretches[i].length);
+  }
+  return encode (self, (const uint8_t *) text->str, text->len, stretches,
+      n_parts, flags, n_tokens, error);
 }
 
 char *

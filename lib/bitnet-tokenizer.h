@@ -277,6 +277,48 @@ guint32 *bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text,
     gssize length, BitnetEncodeFlags flags, gsize *n_tokens, GError **error);
 
 /**
+ * BitnetTextPart:
+ * @text: (nullable): UTF-8 of whole characters, or %NULL for @token
+ * @length: bytes in @text, or -1 if it is NUL-terminated
+ * @token: a token that stands here, if @text is %NULL
+ * @parse_special: whether control tokens written in @text count
+ *
+ * A part of a text that comes from several sources, of which some may write
+ * control tokens and others may not.
+ */
+typedef struct {
+  const char *text;
+  gssize length;
+  guint32 token;
+  gboolean parse_special;
+} BitnetTextPart;
+
+/**
+ * bitnet_tokenizer_encode_parts:
+ * @self: a tokenizer
+ * @parts: (array length=n_parts): the parts, in order
+ * @n_parts: number of parts
+ * @flags: what counts besides the text; %BITNET_ENCODE_PARSE_SPECIAL holds for
+ *   all parts
+ * @n_tokens: (out): number of tokens
+ * @error: return location for an error, or %NULL
+ *
+ * Turns a text in parts into tokens. The parts are one text: the tokens are
+ * those of bitnet_tokenizer_encode() for all of it, except that control tokens
+ * count only where they stand in one part with @parse_special. So a form can
+ * have control tokens around what people wrote, who cannot forge them.
+ *
+ * Errors: as bitnet_tokenizer_encode(); offsets are those in the whole text.
+ *
+ * Returns: (transfer full) (array length=n_tokens): the tokens, to be freed
+ *   with g_free(), never %NULL but on error
+ */
+BITNET_AVAILABLE_IN_ALL
+guint32 *bitnet_tokenizer_encode_parts (BitnetTokenizer *self,
+    const BitnetTextPart *parts, gsize n_parts, BitnetEncodeFlags flags,
+    gsize *n_tokens, GError **error);
+
+/**
  * bitnet_tokenizer_decode:
  * @self: a tokenizer
  * @tokens: (array length=n_tokens) (nullable): tokens

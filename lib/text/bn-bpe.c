@@ -242,15 +242,6 @@ bn_bpe_encode (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
-static int
-compare_ranks (const void *a, const void *b)
-{
-  uint32_t rank_a = (*(const Pair *const *) a)->rank;
-  uint32_t rank_b = (*(const Pair *const *) b)->rank;
-
-  return (rank_a > rank_b) - (rank_a < rank_b);
-}
-
 void
 bn_bpe_foreach_merge (const BnBpe *self,
     void (*visit) (
@@ -258,15 +249,17 @@ bn_bpe_foreach_merge (const BnBpe *self,
     void *user_data)
 {
   size_t n_slots = (size_t) 1 << (64 - self->pair_shift);
-  g_autofree const Pair **sorted = g_new (const Pair *, self->n_pairs + 1);
-  size_t n = 0;
+  g_autofree const Pair **by_rank = g_new0 (const Pair *, self->n_merges + 1);
 
   for (size_t i = 0; i < n_slots; i++) {
     if (self->pairs[i].rank != BN_NO_RANK)
-      sorted[n++] = &self->pairs[i];
+      by_rank[self->pairs[i].rank] = &self->pairs[i];
   }
-  qsort (sorted, n, sizeof *sorted, compare_ranks);
-  for (size_t i = 0; i < n; i++)
-    visit ((uint32_t) (sorted[i]->key >> 32), (uint32_t) sorted[i]->key,
-        sorted[i]->merged, user_data);
+  for (uint32_t rank = 0; rank < self->n_merges; rank++) {
+    const Pair *pair = by_rank[rank];
+
+    if (pair)
+      visit ((uint32_t) (pair->key >> 32), (uint32_t) pair->key, pair->merged,
+          user_data);
+  }
 }

@@ -12,7 +12,6 @@ struct BnEncoder {
   void *data;
   BnSpecials *always; /* user-defined tokens */
   BnSpecials *all;    /* control tokens too */
-  gboolean add_bos, add_eos;
 
   /* Protects the scratches that nobody uses. (Not a GMutex, so that thread
    * sanitizers see it.) */
@@ -61,13 +60,6 @@ bn_encoder_get_model (const BnEncoder *self)
   return self->model;
 }
 
-void
-bn_encoder_set_added (BnEncoder *self, gboolean add_bos, gboolean add_eos)
-{
-  self->add_bos = add_bos;
-  self->add_eos = add_eos;
-}
-
 static BnScratch *
 take_scratch (BnEncoder *self)
 {
@@ -94,24 +86,13 @@ give_scratch (BnEncoder *self, BnScratch *scratch)
 }
 
 static gboolean
-push_role (const BnEncoder *self, BnRole role, BnIds *out)
-{
-  if (self->vocab->roles[role] == BN_TOKEN_NONE)
-    return TRUE;
-  if (!bn_ids_reserve (out, 1))
-    return FALSE;
-  bn_ids_push (out, self->vocab->roles[role]);
-  return TRUE;
-}
-
-static gboolean
-encode_spans (
+encode_parts (
     const BnEncoder *self, BnScratch *scratch, const uint8_t *text, BnIds *out)
 {
   gboolean is_edge = TRUE;
 
-  for (size_t i = 0; i < scratch->spans.n_spans; i++) {
-    BnSpan span = scratch->spans.data[i];
+  for (size_t i = 0; i < scratch->parts.n_spans; i++) {
+    BnSpan span = scratch->parts.data[i];
 
     if (span.id == BN_TOKEN_NONE) {
       if (!self->model->encode (self->data, scratch, text + span.start,
@@ -128,19 +109,24 @@ encode_spans (
 }
 
 gboolean
-bn_encoder_encode (BnEncoder *self, const uint8_t *text, size_t length,
-    BnEncodeFlags flags, BnIds *out)
+bn_encoder_encode (BnEncoder *self, const uint8_t *text,
+    const BnStretch *stretches, size_t n_stretches, BnIds *out)
 {
   BnScratch *scratch = take_scratch (self);
-  gboolean is_done = TRUE;
+  uint32_t start = 0;
+  gboolean is_done;
 
-  if ((flags & BN_ENCODE_ADD_SPECIAL) && self->add_bos)
-    is_done = push_role (self, BN_ROLE_BOS, out);
-  bn_specials_split (flags & BN_ENCODE_PARSE_SPECIAL ? self->all : self->always,
-      scratch, text, length);
-  is_done = is_done && encode_spans (self, scratch, text, out);
-  if ((flags & BN_ENCODE_ADD_SPECIAL) && self->add_eos)
-    is_done = is_done && push_role (self, BN_ROLE_EOS, out);
+  for (size_t i = 0; i < n_stretches; i++) {
+    uint32_t end = start + (uint32_t) stretches[i].length;
+
+    if (stretches[i].token != BN_TOKEN_NONE)
+      bn_spans_push (
+          &scratch->parts, (BnSpan){start, start, stretches[i].token, TRUE});
+    bn_specials_split (stretches[i].parse_special ? self->all : self->always,
+        scratch, text, start, end);
+    start = end;
+  }
+  is_done = encode_parts (self, scratch, text, out);
   give_scratch (self, scratch);
   return is_done;
 }

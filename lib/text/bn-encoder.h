@@ -27,10 +27,12 @@ typedef struct {
 
 typedef struct BnEncoder BnEncoder;
 
-typedef enum {
-  BN_ENCODE_ADD_SPECIAL = 1 << 0,
-  BN_ENCODE_PARSE_SPECIAL = 1 << 1,
-} BnEncodeFlags;
+/* A stretch of a text, or with a length of 0 a token. */
+typedef struct {
+  size_t length;
+  uint32_t token;         /* BN_TOKEN_NONE for none */
+  gboolean parse_special; /* control tokens written in it count */
+} BnStretch;
 
 /* Takes vocab (sealed) and data. */
 BnEncoder *bn_encoder_new (
@@ -47,11 +49,8 @@ BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
 const BnVocab *bn_encoder_get_vocab (const BnEncoder *self);
 const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
 
-/* Whether BN_ENCODE_ADD_SPECIAL adds BOS and EOS. Only before the first
- * encoding. */
-void bn_encoder_set_added (BnEncoder *self, gboolean add_bos, gboolean add_eos);
-
-/* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8. From
+/* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8, which
+ * the stretches make up. It is one text: only special tokens separate. From
  * any thread. FALSE if memory is short. */
-gboolean bn_encoder_encode (BnEncoder *self, const uint8_t *text, size_t length,
-    BnEncodeFlags flags, BnIds *out);
+gboolean bn_encoder_encode (BnEncoder *self, const uint8_t *text,
+    const BnStretch *stretches, size_t n_stretches, BnIds *out);

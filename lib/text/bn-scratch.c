@@ -64,6 +64,7 @@ bn_scratch_free (BnScratch *self)
   g_free (self->symbols);
   g_free (self->heap);
   g_free (self->text);
+  g_free (self->parts.data);
   g_free (self->spans.data);
   g_free (self->more_spans.data);
   g_free (self->found.data);
@@ -94,6 +95,7 @@ bn_scratch_trim (BnScratch *self)
     g_clear_pointer (&self->text, g_free);
     self->text_reserved = 0;
   }
+  trim_spans (&self->parts);
   trim_spans (&self->spans);
   trim_spans (&self->more_spans);
   trim_spans (&self->found);

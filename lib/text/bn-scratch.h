@@ -81,7 +81,8 @@ typedef struct {
   size_t n_heap_reserved;
   uint8_t *text;
   size_t text_reserved;
-  BnSpans spans, more_spans, found;
+  BnSpans parts;                    /* of the text, in order */
+  BnSpans spans, more_spans, found; /* while they are searched */
   BnCacheEntry (*cache)[BN_CACHE_WAYS];
 } BnScratch;
 

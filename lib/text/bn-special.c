@@ -240,34 +240,47 @@ split_span (const BnSpecials *self, const uint8_t *text, BnSpan span,
   }
 }
 
+static void
+append_part (BnSpans *parts, BnSpan part)
+{
+  BnSpan *last = parts->n_spans > 0 ? &parts->data[parts->n_spans - 1] : NULL;
+
+  if (last && last->id == BN_TOKEN_NONE && part.id == BN_TOKEN_NONE
+      && last->end == part.start)
+    last->end = part.end;
+  else
+    bn_spans_push (parts, part);
+}
+
 void
 bn_specials_split (const BnSpecials *self, BnScratch *scratch,
-    const uint8_t *text, size_t size)
+    const uint8_t *text, uint32_t start, uint32_t end)
 {
-  BnSpans *found = &scratch->found, *next = &scratch->more_spans;
-  gboolean is_done;
+  BnSpans *spans = &scratch->spans, *next = &scratch->more_spans;
+  gboolean is_done = start == end;
 
-  scratch->spans.n_spans = 0;
-  if (size > 0)
-    bn_spans_push (
-        &scratch->spans, (BnSpan){0, (uint32_t) size, BN_TOKEN_NONE, FALSE});
-  do {
+  spans->n_spans = 0;
+  if (start < end)
+    bn_spans_push (spans, (BnSpan){start, end, BN_TOKEN_NONE, FALSE});
+  while (!is_done) {
     BnSpans done;
 
     is_done = TRUE;
     next->n_spans = 0;
-    for (size_t i = 0; i < scratch->spans.n_spans; i++) {
-      BnSpan span = scratch->spans.data[i];
+    for (size_t i = 0; i < spans->n_spans; i++) {
+      BnSpan span = spans->data[i];
 
       if (span.is_searched) {
         bn_spans_push (next, span);
       } else {
-        split_span (self, text, span, found, next);
+        split_span (self, text, span, &scratch->found, next);
         is_done = FALSE;
       }
     }
-    done = scratch->spans;
-    scratch->spans = *next;
+    done = *spans;
+    *spans = *next;
     *next = done;
-  } while (!is_done);
+  }
+  for (size_t i = 0; i < spans->n_spans; i++)
+    append_part (&scratch->parts, spans->data[i]);
 }

@@ -16,8 +16,9 @@ BnSpecials *bn_specials_new (
 void bn_specials_free (BnSpecials *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSpecials, bn_specials_free)
 
-/* Cuts a text into special tokens and the text between: scratch->spans. The
- * longest token that occurs anywhere comes first, then the next shorter in
- * what is left; of equally long ones the leftmost. */
+/* Cuts text[start..end) into special tokens and the text between, and appends
+ * them to scratch->parts. The longest token that occurs anywhere comes first,
+ * then the next shorter in what is left; of equally long ones the leftmost.
+ * Text that follows text there already is joined with it. */
 void bn_specials_split (const BnSpecials *self, BnScratch *scratch,
-    const uint8_t *text, size_t size);
+    const uint8_t *text, uint32_t start, uint32_t end);

@@ -253,6 +253,68 @@ test_ignore_merges (void)
   g_assert_false (bitnet_tokenizer_get_add_bos (merging));
 }
 
+static char *
+encode_parts (BitnetTokenizer *tokenizer, const BitnetTextPart *parts,
+    gsize n_parts, BitnetEncodeFlags flags)
+{
+  g_autoptr (GError) error = NULL;
+  gsize n_tokens;
+  g_autofree guint32 *tokens = bitnet_tokenizer_encode_parts (
+      tokenizer, parts, n_parts, flags, &n_tokens, &error);
+
+  g_assert_no_error (error);
+  return bitnet_tokenizer_decode (
+      tokenizer, tokens, n_tokens, BITNET_DECODE_NONE, NULL, NULL);
+}
+
+/* Control tokens count where a part may write them and nowhere else; words go
+ * across the borders of parts. */
+static void
+test_parts (void)
+{
+  static const BitnetTextPart parts[] = {
+      {NULL, 0, 272, FALSE},
+      {"<|eot_id|>hel", -1, 0, TRUE},
+      {"lo <|eot_id|>", -1, 0, FALSE},
+      {"", 0, 0, FALSE},
+      {"<|eot_id|>", -1, 0, TRUE},
+      {"<|eot", -1, 0, FALSE},
+      {"_id|>", -1, 0, TRUE},
+      {"<tool>xyz", 6, 0, FALSE},
+  };
+  static const BitnetTextPart split[] = {
+      {"a\xC3", -1, 0, FALSE},
+      {"\xA9", -1, 0, FALSE},
+  };
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  g_autoptr (GError) error = NULL;
+  gsize n_tokens;
+  g_autofree guint32 *tokens = bitnet_tokenizer_encode_parts (
+      tokenizer, parts, 2, PLAIN, &n_tokens, &error);
+  g_autofree char *found =
+      encode_parts (tokenizer, parts, G_N_ELEMENTS (parts), PLAIN);
+  g_autofree char *all =
+      encode_parts (tokenizer, parts, G_N_ELEMENTS (parts), PARSE);
+  g_autofree char *none = encode_parts (tokenizer, NULL, 0, PLAIN);
+
+  g_assert_cmpuint (n_tokens, ==, 4);
+  g_assert_cmpuint (tokens[0], ==, 272);
+  g_assert_cmpuint (tokens[1], ==, 273);
+  g_assert_cmpstr (found, ==, "hello <|eot_id|><|eot_id|><tool>");
+  g_assert_cmpstr (all, ==, "hello <|eot_id|><tool>");
+  g_assert_cmpstr (none, ==, "");
+
+  g_clear_pointer (&tokens, g_free);
+  tokens = bitnet_tokenizer_encode_parts (
+      tokenizer, parts + 1, 2, PLAIN, &n_tokens, &error);
+  g_assert_cmpuint (tokens[1], ==, 259); /* "hello" from two parts */
+  g_assert_null (bitnet_tokenizer_encode_parts (
+      tokenizer, split, 2, PLAIN, &n_tokens, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING);
+  g_assert_nonnull (strstr (error->message, "0xC3 at offset 1"));
+}
+
 /* Merges the slow way: texts, a scan for the lowest rank, from the left. */
 static GPtrArray *
 merge_slowly (const char *const *ranks, const char *word)
@@ -781,6 +843,7 @@ main (int argc, char **argv)
       GINT_TO_POINTER (FALSE), test_spm_against_slow);
   g_test_add_func ("/tokenizer/special/order", test_special_order);
   g_test_add_func ("/tokenizer/special/strip", test_special_strip);
+  g_test_add_func ("/tokenizer/special/parts", test_parts);
   g_test_add_func ("/tokenizer/long-texts", test_long_texts);
   g_test_add_func ("/tokenizer/nul", test_nul);
   g_test_add_func ("/tokenizer/encoding-error", test_encoding_error);
