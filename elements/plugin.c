@@ -2,11 +2,20 @@
 /* Registers the elements and does nothing else: GStreamer loads this file in
  * a helper process on every registry update. */
 #include <gst/gst.h>
+#include "detokenize/gstdetokenize.h"
+#include "ggufsrc/gstggufsrc.h"
+#include "infer/gstinfer.h"
+#include "tokenize/gsttokenize.h"
+#include "tokresolve/gsttokresolve.h"
 
 static gboolean
 plugin_init (GstPlugin *plugin)
 {
-  return TRUE;
+  return GST_ELEMENT_REGISTER (ggufsrc, plugin)
+         && GST_ELEMENT_REGISTER (tokresolve, plugin)
+         && GST_ELEMENT_REGISTER (tokenize, plugin)
+         && GST_ELEMENT_REGISTER (infer, plugin)
+         && GST_ELEMENT_REGISTER (detokenize, plugin);
 }
 
 #define PACKAGE "gst-bitnet"
