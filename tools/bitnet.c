@@ -10,6 +10,7 @@
 #include "bitnet-version.h"
 
 static const BitnetCommand commands[] = {
+    {"infer", "Answer a prompt", cmd_infer},
     {"inspect", "Show what a model file contains", cmd_inspect},
     {"tokenize", "Turn text into token ids", cmd_tokenize},
     {"detokenize", "Turn token ids into text", cmd_detokenize},
