@@ -252,8 +252,7 @@ guint32 bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text);
 /**
  * bitnet_tokenizer_encode:
  * @self: a tokenizer
- * @text: (array length=length) (element-type guint8): UTF-8; NUL bytes are
- *   text if @length says so
+ * @text: UTF-8; NUL bytes are text if @length says so
  * @length: bytes in @text (below 2^31), or -1 if it is NUL-terminated
  * @flags: what counts besides the text
  * @n_tokens: (out): number of tokens

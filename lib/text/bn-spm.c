@@ -6,9 +6,11 @@
  * the leftmost of equals, as long as there are any. A character that is no
  * piece then becomes the tokens of its bytes.
  *
- * In nearly all vocabularies U+2581 stands only at the start of a piece. Then
- * nothing is ever joined across a border where U+2581 follows something else,
- * so the text is cut there and the words are remembered. */
+ * Nothing is ever joined across a border that is inside of no piece, so the
+ * text may be cut there, and the words between such borders are remembered.
+ * Borders are told by the bytes on both sides (around a newline, for example,
+ * in most vocabularies), and where something else is followed by U+2581, which
+ * in nearly all vocabularies stands only at the start of a piece. */
 #include "bn-spm.h"
 
 #include "bn-merge.h"
@@ -22,7 +24,8 @@ struct BnSpm {
   const BnVocab *vocab;
   uint32_t *ranks; /* by id; the better the score the lower */
   uint32_t byte_tokens[256];
-  gboolean has_words;
+  gboolean has_words;           /* U+2581 only at the start of pieces */
+  uint8_t joined[256][256 / 8]; /* bit: the two bytes follow in some piece */
 };
 
 /* Turns the order of scores round and makes it an order of numbers. */
@@ -46,15 +49,6 @@ is_metaspace (const uint8_t *p, const uint8_t *end)
 {
   return end - p >= METASPACE_SIZE
          && memcmp (p, metaspace, METASPACE_SIZE) == 0;
-}
-
-/* Length of the space at p, spelled either way, or 0. */
-static inline size_t
-space_at (const uint8_t *p, const uint8_t *end)
-{
-  if (*p == ' ')
-    return 1;
-  return *p == metaspace[0] && is_metaspace (p, end) ? METASPACE_SIZE : 0;
 }
 
 /* Whether a piece has U+2581 only at its start. A space counts as other text:
@@ -88,6 +82,8 @@ bn_spm_new (const BnVocab *vocab)
     self->ranks[id] = rank_of_score (vocab->scores[id]);
     if (!is_word_piece (text, length))
       self->has_words = FALSE;
+    for (size_t i = 1; i < length; i++)
+      self->joined[text[i - 1]][text[i] / 8] |= (uint8_t) (1 << text[i] % 8);
   }
   for (unsigned byte = 0; byte < 256; byte++) {
     self->byte_tokens[byte] = bn_vocab_byte_token (vocab, (uint8_t) byte);
@@ -204,6 +200,30 @@ encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
+/* The first border after p, at which words end, or end. */
+static const uint8_t *
+find_border (const BnSpm *self, const uint8_t *p, const uint8_t *end)
+{
+  const uint8_t first = metaspace[0], last = metaspace[METASPACE_SIZE - 1];
+  gboolean was_space = *p == ' ' || is_metaspace (p, end);
+  uint8_t before = *p == ' ' ? last : *p;
+
+  for (p++; p < end; p++) {
+    uint8_t byte = *p == ' ' ? first : *p;
+
+    if ((byte & 0xC0) != 0x80) { /* else inside a character */
+      gboolean is_space = byte == first && (*p == ' ' || is_metaspace (p, end));
+
+      if ((is_space && !was_space && self->has_words)
+          || !(self->joined[before][byte / 8] >> byte % 8 & 1))
+        return p;
+      was_space = is_space;
+    }
+    before = *p == ' ' ? last : *p;
+  }
+  return end;
+}
+
 gboolean
 bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
     size_t length, gboolean add_space, BnIds *out)
@@ -211,22 +231,13 @@ bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
   const uint8_t *p = text, *end = text + length;
 
   while (p < end) {
-    const uint8_t *word_end = p;
-    size_t space;
+    const uint8_t *border = find_border (self, p, end);
 
-    if (self->has_words) {
-      while (word_end < end && (space = space_at (word_end, end)))
-        word_end += space;
-      while (word_end < end && !space_at (word_end, end))
-        word_end++;
-    } else {
-      word_end = end;
-    }
     if (!encode_word (
-            self, scratch, p, (size_t) (word_end - p), end, add_space, out))
+            self, scratch, p, (size_t) (border - p), end, add_space, out))
       return FALSE;
     add_space = FALSE;
-    p = word_end;
+    p = border;
   }
   return TRUE;
 }
