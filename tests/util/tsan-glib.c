@@ -136,6 +136,17 @@ g_object_unref (gpointer object)
   REAL (g_object_unref) (object);
 }
 
+gboolean (g_atomic_ref_count_dec) (gatomicrefcount *count)
+{
+  gboolean is_last;
+
+  release (count);
+  is_last = REAL (g_atomic_ref_count_dec) (count);
+  if (is_last)
+    acquire (count);
+  return is_last;
+}
+
 /* A task's data and result pass between threads by itself. */
 
 static GQuark
