@@ -137,11 +137,13 @@ use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
     if (n_done == request->n_prompt)
       item->reason = BN_FINISH_LENGTH;
   } else if (item->wants_token) {
-    if (bn_sampler_sample (
-            request->sampler, self->scratch, run->result, &token, &item->error))
+    if (bn_sampler_sample (request->sampler, self->scratch, run->result, &token,
+            &item->error)) {
       item->reason = advance (self, request, token);
-    else
+    } else {
+      g_prefix_error (&item->error, "%s: ", bn_gguf_get_path (self->gguf));
       item->reason = BN_FINISH_ERROR;
+    }
   }
 }
 
