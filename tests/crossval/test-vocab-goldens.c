@@ -222,7 +222,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
   for (gsize i = 0; i < G_N_ELEMENTS (vocabs); i++) {
-    g_autofree char *path = g_strdup_printf ("/crossval/C55/vocab/%s", vocabs[i]);
+    g_autofree char *path =
+        g_strdup_printf ("/crossval/C55/vocab/%s", vocabs[i]);
 
     g_test_add_data_func (path, vocabs[i], test_vocab);
   }
