@@ -157,7 +157,7 @@ problem_run (const Problem *p, const BnKernels *k)
 
 /* Values of an activation row as the product sees them. */
 static void
-decode_act (double *a, BnAct act, const guint8 *row, guint n)
+decode_act (double *a, BnAct act, gconstpointer row, guint n)
 {
   for (guint i = 0; i < n; i++) {
     switch (act) {

@@ -60,7 +60,7 @@ compare (const BnKernels *k, const BnKernels *c, const Format *f,
 static void
 check_i8 (const BnKernels *k, const float *x, guint n)
 {
-  guint8 *row = guard_alloc (bn_act_size (BN_ACT_I8, n), GUARD_END);
+  gpointer row = guard_alloc (bn_act_size (BN_ACT_I8, n), GUARD_END);
   const gint8 *q = (const gint8 *) row + BN_ALIGN;
   double max = 1e-5;
   float scale;

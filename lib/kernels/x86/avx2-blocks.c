@@ -25,6 +25,12 @@ typedef struct {
   uint32_t n_blocks;
 } Operands;
 
+BN_INLINE const void *
+act_row (const Operands *o, int i)
+{
+  return o->acts + i * o->act_stride;
+}
+
 typedef void (*DotFunc) (
     float sums[MAX_ACTS], const Operands *operands, const int n_acts);
 
@@ -126,17 +132,16 @@ dot_32 (float results[MAX_ACTS], const Operands *o, LoadBlock32 load,
     Block32 w = load (o->row, b);
 #pragma GCC unroll 16
     for (int i = 0; i < n_acts; i++) {
-      const uint8_t *row = o->acts + i * o->act_stride;
       __m256i a, products;
       float d;
 
       if (code == CODE_MIN) {
-        const BnActQ8_1 *act = (const BnActQ8_1 *) row + b;
+        const BnActQ8_1 *act = (const BnActQ8_1 *) act_row (o, i) + b;
         a = load_256 (act->qs);
         d = w.d * act->d;
         min_sums[i] += w.m * act->s;
       } else {
-        const BnActQ8_0 *act = (const BnActQ8_0 *) row + b;
+        const BnActQ8_0 *act = (const BnActQ8_0 *) act_row (o, i) + b;
         a = load_256 (act->qs);
         d = w.d * load_f16 (&act->d);
       }
@@ -284,8 +289,7 @@ dot_256 (float results[MAX_ACTS], const Operands *o, LoadBlock256 load,
       __m256i scale = scales_of_group (group < 4 ? first : second, group);
 #pragma GCC unroll 16
       for (int i = 0; i < n_acts; i++) {
-        const BnActQ8_K *act =
-            (const BnActQ8_K *) (o->acts + i * o->act_stride) + b;
+        const BnActQ8_K *act = (const BnActQ8_K *) act_row (o, i) + b;
         __m256i products = _mm256_maddubs_epi16 (
             w.codes[group], load_256 (act->qs + 32 * group));
 
@@ -298,8 +302,7 @@ dot_256 (float results[MAX_ACTS], const Operands *o, LoadBlock256 load,
     }
 #pragma GCC unroll 16
     for (int i = 0; i < n_acts; i++) {
-      const BnActQ8_K *act =
-          (const BnActQ8_K *) (o->acts + i * o->act_stride) + b;
+      const BnActQ8_K *act = (const BnActQ8_K *) act_row (o, i) + b;
       __m256i a_sums = load_256 (act->sums);
       float d = w.d * act->d;
 
@@ -378,7 +381,7 @@ load_q3_k (const uint8_t *row, uint32_t b)
 BN_INLINE __m256i
 twice_each (const uint8_t bytes[8])
 {
-  __m128i each = _mm_loadl_epi64 ((const __m128i *) bytes);
+  __m128i each = _mm_loadl_epi64 ((const void *) bytes);
 
   return _mm256_cvtepu8_epi16 (_mm_unpacklo_epi8 (each, each));
 }

@@ -11,6 +11,7 @@ enum {
   FLOATS = 8, /* in a vector */
   MAX_ROWS = 4,
   MAX_ACTS = 3,
+  PREFETCH = 1024, /* bytes; farther than the processor looks by itself */
   CACHED_BYTES = 256 * 1024, /* of rows that are used for all activations */
 };
 
@@ -62,7 +63,10 @@ dot_rows (float *y, size_t y_stride, const uint8_t *rows, size_t row_size,
       a[i] = load_f32x8 (acts + i * act_stride, col);
 #pragma GCC unroll 16
     for (int row = 0; row < n_rows; row++) {
-      __m256 w = load (rows + row * row_size, col);
+      const uint8_t *weights = rows + row * row_size;
+      __m256 w = load (weights, col);
+
+      prefetch (weights + col * element_size, PREFETCH);
 #pragma GCC unroll 16
       for (int i = 0; i < n_acts; i++) {
         sums[row][i] = _mm256_fmadd_ps (w, a[i], sums[row][i]);

@@ -80,7 +80,7 @@ pack_ternary_avx2 (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
     for (uint32_t col = 0; col < n_cols; col += BLOCK_COLS) {
       uint32_t n = n_cols - col < BLOCK_COLS ? n_cols - col : BLOCK_COLS;
 
-      _mm256_storeu_si256 ((__m256i *) out,
+      store_256 (out,
           row < row_end ? pack_block (codes + col, n) : pack_block (NULL, 0));
       out += TILE_BLOCK;
     }
@@ -104,10 +104,13 @@ add_products (__m256i sum, __m256i packed, const int8_t *q)
   return sum;
 }
 
-/* sum (code * q) of the rows of a tile with one activation row. */
+/* Sums of code * q for each activation row and row of a tile, in eight lanes:
+ * lane j has columns c with c / 4 % 8 == j. */
+typedef int32_t Lanes[MAX_ACTS][TILE_ROWS][8];
+
+/* All rows of a tile with one activation row. */
 BN_INLINE void
-dot_tile (int32_t u[MAX_ACTS][TILE_ROWS], const uint8_t *tile, const int8_t *q,
-    uint32_t blocks)
+dot_tile (Lanes lanes, const uint8_t *tile, const int8_t *q, uint32_t blocks)
 {
   const __m256i ones = _mm256_set1_epi16 (1);
   __m256i sums[TILE_ROWS] = {0};
@@ -126,16 +129,15 @@ dot_tile (int32_t u[MAX_ACTS][TILE_ROWS], const uint8_t *tile, const int8_t *q,
       sums[row] =
           _mm256_add_epi32 (sums[row], _mm256_madd_epi16 (sums16[row], ones));
   }
-  _mm_storeu_si128 (
-      (__m128i *) u[0], sum_4x_i32 (sums[0], sums[1], sums[2], sums[3]));
+  for (int row = 0; row < TILE_ROWS; row++)
+    store_256 (lanes[0][row], sums[row]);
 }
 
 /* Two rows of a tile with n_acts activation rows: each code vector is made
- * once for all of them. u gets [act][row]. */
+ * once for all of them. */
 BN_INLINE void
-dot_pair (int32_t u[MAX_ACTS][TILE_ROWS], const uint8_t *tile,
-    const int8_t *const q[MAX_ACTS], uint32_t blocks, int first_row,
-    const int n_acts)
+dot_pair (Lanes lanes, const uint8_t *tile, const int8_t *const q[MAX_ACTS],
+    uint32_t blocks, int first_row, const int n_acts)
 {
   const __m256i ones = _mm256_set1_epi16 (1);
   const __m256i code_mask = _mm256_set1_epi8 (3);
@@ -176,45 +178,81 @@ dot_pair (int32_t u[MAX_ACTS][TILE_ROWS], const uint8_t *tile,
   }
   for (int i = 0; i < n_acts; i++) {
     for (int row = 0; row < 2; row++)
-      u[i][first_row + row] = sum_i32 (sums[i][row]);
+      store_256 (lanes[i][first_row + row], sums[i][row]);
   }
 }
 
 BN_INLINE void
-dot_tile_acts (int32_t u[MAX_ACTS][TILE_ROWS], const uint8_t *tile,
+dot_tile_acts (Lanes lanes, const uint8_t *tile,
     const int8_t *const q[MAX_ACTS], uint32_t blocks, const int n_acts)
 {
-  dot_pair (u, tile, q, blocks, 0, n_acts);
-  dot_pair (u, tile, q, blocks, 2, n_acts);
+  dot_pair (lanes, tile, q, blocks, 0, n_acts);
+  dot_pair (lanes, tile, q, blocks, 2, n_acts);
 }
 
-/* y = (u - S) / s * scale, in this order, for up to four rows. */
-BN_INLINE void
-store_results (float *y, __m128i u, const BnActI8 *head, const float *row_scale,
-    uint32_t n_rows)
+/* What the sums of a tile with one activation row come to, before the scales
+ * of the weights. */
+typedef __m128 (*FinishTile) (
+    const int32_t lanes[TILE_ROWS][8], const void *head);
+
+/* (u - S) / s, in this order */
+BN_INLINE __m128
+finish_i8 (const int32_t lanes[TILE_ROWS][8], const void *head)
 {
-  __m128 result = _mm_div_ps (
-      _mm_cvtepi32_ps (_mm_sub_epi32 (u, _mm_set1_epi32 (head->sum))),
-      _mm_set1_ps (head->scale));
+  const BnActI8 *act = head;
+  __m128i u = sum_4x_i32 (load_256 (lanes[0]), load_256 (lanes[1]),
+      load_256 (lanes[2]), load_256 (lanes[3]));
+
+  return _mm_div_ps (
+      _mm_cvtepi32_ps (_mm_sub_epi32 (u, _mm_set1_epi32 (act->sum))),
+      _mm_set1_ps (act->scale));
+}
+
+/* The same for four groups of columns with scales of their own; group g is in
+ * lanes g and g + 4. */
+BN_INLINE __m128
+finish_i8x4 (const int32_t lanes[TILE_ROWS][8], const void *head)
+{
+  const BnActI8X4 *act = head;
+  __m128 rows[TILE_ROWS];
+
+  for (int row = 0; row < TILE_ROWS; row++) {
+    __m128i u =
+        _mm_add_epi32 (load_128 (lanes[row]), load_128 (lanes[row] + 4));
+    rows[row] = _mm_mul_ps (_mm_loadu_ps (act->d),
+        _mm_cvtepi32_ps (_mm_sub_epi32 (u, load_128 (act->sum))));
+  }
+  _MM_TRANSPOSE4_PS (rows[0], rows[1], rows[2], rows[3]);
+  return _mm_add_ps (
+      _mm_add_ps (rows[0], rows[2]), _mm_add_ps (rows[1], rows[3]));
+}
+
+/* Results of up to four rows, times their scales. */
+BN_INLINE void
+store_results (
+    float *y, __m128 results, const float *row_scale, uint32_t n_rows)
+{
   float values[TILE_ROWS];
 
   if (n_rows >= TILE_ROWS) {
-    _mm_storeu_ps (y, _mm_mul_ps (result, _mm_loadu_ps (row_scale)));
+    _mm_storeu_ps (y, _mm_mul_ps (results, _mm_loadu_ps (row_scale)));
     return;
   }
-  _mm_storeu_ps (values, result);
+  _mm_storeu_ps (values, results);
   for (uint32_t row = 0; row < n_rows; row++)
     y[row] = values[row] * row_scale[row];
 }
 
-static void
+/* All given rows with up to MAX_ACTS activation rows. */
+BN_INLINE void
 matmul_tiles (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
-    uint32_t row_end, const uint8_t *acts, size_t act_stride, uint32_t n_acts)
+    uint32_t row_end, const uint8_t *acts, size_t act_stride, uint32_t n_acts,
+    FinishTile finish)
 {
   uint32_t blocks = n_blocks (w->n_cols);
   size_t tile_size = (size_t) blocks * TILE_BLOCK;
   const int8_t *q[MAX_ACTS];
-  int32_t u[MAX_ACTS][TILE_ROWS];
+  Lanes lanes;
 
   for (uint32_t i = 0; i < n_acts; i++)
     q[i] = (const int8_t *) acts + i * act_stride + BN_ALIGN;
@@ -224,28 +262,28 @@ matmul_tiles (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
 
     switch (n_acts) {
       case 1:
-        dot_tile (u, tile, q[0], blocks);
+        dot_tile (lanes, tile, q[0], blocks);
         break;
       case 2:
-        dot_tile_acts (u, tile, q, blocks, 2);
+        dot_tile_acts (lanes, tile, q, blocks, 2);
         break;
       case 3:
-        dot_tile_acts (u, tile, q, blocks, 3);
+        dot_tile_acts (lanes, tile, q, blocks, 3);
         break;
       default:
-        dot_tile_acts (u, tile, q, blocks, MAX_ACTS);
+        dot_tile_acts (lanes, tile, q, blocks, MAX_ACTS);
     }
     for (uint32_t i = 0; i < n_acts; i++)
-      store_results (y + i * y_stride + row, load_128 (u[i]),
-          (const BnActI8 *) (acts + i * act_stride), w->row_scale + row,
+      store_results (y + i * y_stride + row,
+          finish (lanes[i], acts + i * act_stride), w->row_scale + row,
           row_end - row);
   }
 }
 
-static void
-matmul_ternary_avx2 (float *y, size_t y_stride, const BnMatrix *w,
-    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
-    uint32_t n_acts)
+BN_INLINE void
+matmul (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
+    uint32_t row_end, const void *acts, size_t act_stride, uint32_t n_acts,
+    FinishTile finish)
 {
   const uint32_t step = CACHED_TILES * TILE_ROWS;
 
@@ -255,8 +293,26 @@ matmul_ternary_avx2 (float *y, size_t y_stride, const BnMatrix *w,
     for (uint32_t i = 0; i < n_acts; i += MAX_ACTS)
       matmul_tiles (y + i * y_stride, y_stride, w, row, row_stop,
           (const uint8_t *) acts + i * act_stride, act_stride,
-          n_acts - i < MAX_ACTS ? n_acts - i : MAX_ACTS);
+          n_acts - i < MAX_ACTS ? n_acts - i : MAX_ACTS, finish);
   }
+}
+
+static void
+matmul_ternary_avx2 (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  matmul (
+      y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts, finish_i8);
+}
+
+static void
+matmul_ternary_x4_avx2 (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts,
+      finish_i8x4);
 }
 
 void
@@ -264,4 +320,6 @@ bn_ternary_init_avx2 (BnKernels *k)
 {
   k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){BN_ACT_I8, TILE_ROWS,
       packed_size_ternary_avx2, pack_ternary_avx2, matmul_ternary_avx2};
+  k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){BN_ACT_I8X4, TILE_ROWS,
+      packed_size_ternary_avx2, pack_ternary_avx2, matmul_ternary_x4_avx2};
 }

@@ -31,11 +31,23 @@ load_128 (const void *p)
   return _mm_loadu_si128 ((const __m128i *) p);
 }
 
-/* 16 bytes in both halves. */
-BN_INLINE __m256i
-load_128_twice (const void *p)
+BN_INLINE void
+store_256 (void *p, __m256i v)
 {
-  return _mm256_broadcastsi128_si256 (load_128 (p));
+  _mm256_storeu_si256 ((__m256i *) p, v);
+}
+
+BN_INLINE void
+store_128 (void *p, __m128i v)
+{
+  _mm_storeu_si128 ((__m128i *) p, v);
+}
+
+/* Asks for what lies distance bytes behind p; it need not exist. */
+BN_INLINE void
+prefetch (const void *p, size_t distance)
+{
+  _mm_prefetch ((const char *) ((uintptr_t) p + distance), _MM_HINT_T0);
 }
 
 BN_INLINE float
@@ -75,4 +87,41 @@ sum_4x_i32 (__m256i a, __m256i b, __m256i c, __m256i d)
 
   return _mm_add_epi32 (
       _mm256_castsi256_si128 (sum), _mm256_extracti128_si256 (sum, 1));
+}
+
+/* e^x within 2 units in the last place; 0 and infinity at the ends, NaN for
+ * NaN. x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts, the first with
+ * so few bits that n times it is exact), e^r by its Taylor series up to r^7,
+ * and 2^n in two factors because n may leave the range of exponents. */
+BN_INLINE __m256
+exp_f32 (__m256 x)
+{
+  const __m256 log2_e = _mm256_set1_ps (0x1.715476p+0f);
+  const __m256 ln2_high = _mm256_set1_ps (0x1.62e4p-1f);
+  const __m256 ln2_low = _mm256_set1_ps (0x1.7f7d1cp-20f);
+  const __m256 one = _mm256_set1_ps (1.0f);
+  const __m256i bias = _mm256_set1_epi32 (127);
+  /* the operand that may be NaN comes second */
+  __m256 clamped = _mm256_min_ps (
+      _mm256_set1_ps (89.0f), _mm256_max_ps (_mm256_set1_ps (-104.0f), x));
+  __m256 n = _mm256_round_ps (_mm256_mul_ps (clamped, log2_e),
+      _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256 r =
+      _mm256_fnmadd_ps (n, ln2_low, _mm256_fnmadd_ps (n, ln2_high, clamped));
+  __m256 y = _mm256_set1_ps (1.0f / 5040);
+  __m256i exponent = _mm256_cvtps_epi32 (n);
+  __m256i half = _mm256_srai_epi32 (exponent, 1);
+  __m256i rest = _mm256_sub_epi32 (exponent, half);
+
+  y = _mm256_fmadd_ps (y, r, _mm256_set1_ps (1.0f / 720));
+  y = _mm256_fmadd_ps (y, r, _mm256_set1_ps (1.0f / 120));
+  y = _mm256_fmadd_ps (y, r, _mm256_set1_ps (1.0f / 24));
+  y = _mm256_fmadd_ps (y, r, _mm256_set1_ps (1.0f / 6));
+  y = _mm256_fmadd_ps (y, r, _mm256_set1_ps (0.5f));
+  y = _mm256_fmadd_ps (y, r, one);
+  y = _mm256_fmadd_ps (y, r, one);
+  y = _mm256_mul_ps (y, _mm256_castsi256_ps (_mm256_slli_epi32 (
+                            _mm256_add_epi32 (half, bias), 23)));
+  return _mm256_mul_ps (y, _mm256_castsi256_ps (_mm256_slli_epi32 (
+                               _mm256_add_epi32 (rest, bias), 23)));
 }

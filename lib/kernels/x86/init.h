@@ -8,6 +8,7 @@
 /* One for each file of the level; called by the functions below them. */
 void bn_kernels_init_avx2 (BnKernels *k);
 void bn_ternary_init_avx2 (BnKernels *k);
+void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
 
@@ -18,6 +19,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
     return;
   bn_kernels_init_avx2 (k);
   bn_ternary_init_avx2 (k);
+  bn_attend_init_avx2 (k);
   bn_blocks_init_avx2 (k);
   bn_floats_init_avx2 (k);
   k->cpu_flags |= BN_CPU_AVX2;
