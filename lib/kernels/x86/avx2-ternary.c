@@ -54,7 +54,8 @@ pack_block (const uint8_t *codes, uint32_t n)
 
   if (n < BLOCK_COLS) {
     memset (padded, 1, sizeof padded);
-    memcpy (padded, codes, n);
+    if (n > 0)
+      memcpy (padded, codes, n);
     codes = padded;
   }
   packed = _mm256_and_si256 (load_256 (codes), code_mask);
