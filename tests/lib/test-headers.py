@@ -24,7 +24,7 @@ include_folders = [
     source_root / "lib/text", source_root / "lib/core",
     source_root / "lib/kernels", source_root / "lib/resolve",
     source_root / "elements", source_root / "elements/common",
-    source_root / "tools",
+    source_root / "tools", source_root / "tests/util",
 ]
 # Bodies for the middle of another file, and what needs the flags of one
 # instruction set.
