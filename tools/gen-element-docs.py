@@ -91,9 +91,9 @@ def property_row(name, blurb, details):
     kind = next((d for d in details if not d.startswith(("flags:", "("))), "")
     kind = re.sub(r"\s+", " ", kind).replace("|", "\\|").strip()
     kind = kind.removesuffix("Write only").strip()
-    kind = re.sub(r'Default: -?\d+, "', 'Default: "', kind)
     if values:
-        kind += " of " + ", ".join(values)
+        default = re.search(r'Default: -?\d+, "([^"]*)"', kind).group(1)
+        kind = f"One of {', '.join(values)}. Default: {default}"
     return f"| `{name}` | {blurb} | {kind} | {when(flags)} |"
 
 
@@ -140,6 +140,7 @@ def check(folder):
 
 if sys.argv[1] == "--check":
     sys.exit(check(pathlib.Path(sys.argv[2])))
+output = pathlib.Path(sys.argv[1])
+output.mkdir(parents=True, exist_ok=True)
 for element in ELEMENTS:
-    (pathlib.Path(sys.argv[1]) / f"{element}.md").write_text(
-        page(element), encoding="utf-8")
+    (output / f"{element}.md").write_text(page(element), encoding="utf-8")
