@@ -14,6 +14,7 @@ static const BitnetCommand commands[] = {
     {"inspect", "Show what a model file contains", cmd_inspect},
     {"tokenize", "Turn text into token ids", cmd_tokenize},
     {"detokenize", "Turn token ids into text", cmd_detokenize},
+    {"quantize", "Write a model in another type", cmd_quantize},
     {"synth", "Write a model of random weights", cmd_synth},
     {NULL, NULL, NULL},
 };

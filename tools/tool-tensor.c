@@ -13,7 +13,8 @@
 enum {
   SLAB_ELEMENTS = 1 << 20, /* encoded at a time, at least one row */
   QUIET_US = 500 * 1000,   /* a shorter job shows no progress */
-  I2_S_COLS = 128,         /* rows of I2_S are a multiple of this */
+  MAX_THREADS = 16,
+  I2_S_COLS = 128, /* rows of I2_S are a multiple of this */
 };
 
 /* Every type with an encoder. fallback: for rows its blocks do not divide,
@@ -198,17 +199,52 @@ write_i2_s_slab (BnGgufWriter *writer, const ToolTensor *tensor,
   return bn_gguf_writer_write (writer, out, is_last ? size : n / 4, error);
 }
 
-static gboolean
-write_slab (BnGgufWriter *writer, const ToolTensor *tensor, const float *rows,
-    uint32_t n_rows, uint8_t *out, GError **error)
+/* The rows of a slab that one thread encodes. */
+typedef struct {
+  const ToolTensor *tensor;
+  const float *rows;
+  uint8_t *out;
+  uint32_t begin;
+  uint32_t end;
+} Share;
+
+static gpointer
+encode_share (gpointer data)
 {
+  const Share *share = data;
+  const ToolTensor *tensor = share->tensor;
   BnQuantizeRow quantize = bn_quantize_row_get (tensor->type);
   size_t row_size =
       (size_t) bn_type_tensor_size (tensor->type, tensor->n_cols, 1);
 
-  for (uint32_t i = 0; i < n_rows; i++)
-    quantize (
-        out + i * row_size, rows + (size_t) i * tensor->n_cols, tensor->n_cols);
+  for (uint32_t i = share->begin; i < share->end; i++)
+    quantize (share->out + i * row_size,
+        share->rows + (size_t) i * tensor->n_cols, tensor->n_cols);
+  return NULL;
+}
+
+/* Rows are encoded apart from each other, so threads change no byte. */
+static gboolean
+write_slab (BnGgufWriter *writer, const ToolTensor *tensor, const float *rows,
+    uint32_t n_rows, uint8_t *out, GError **error)
+{
+  uint32_t n_threads = MIN (g_get_num_processors (), MAX_THREADS);
+  Share shares[MAX_THREADS];
+  GThread *threads[MAX_THREADS];
+  size_t row_size =
+      (size_t) bn_type_tensor_size (tensor->type, tensor->n_cols, 1);
+
+  n_threads = MIN (n_threads, n_rows);
+  for (uint32_t i = 0; i < n_threads; i++) {
+    shares[i] = (Share){tensor, rows, out,
+        (uint32_t) ((uint64_t) n_rows * i / n_threads),
+        (uint32_t) ((uint64_t) n_rows * (i + 1) / n_threads)};
+    threads[i] =
+        i > 0 ? g_thread_new ("encode", encode_share, &shares[i]) : NULL;
+  }
+  encode_share (&shares[0]);
+  for (uint32_t i = 1; i < n_threads; i++)
+    g_thread_join (threads[i]);
   return bn_gguf_writer_write (writer, out, n_rows * row_size, error);
 }
 
