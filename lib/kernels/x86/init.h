@@ -11,6 +11,7 @@ void bn_ternary_init_avx2 (BnKernels *k);
 void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
+void bn_ternary_init_avx512 (BnKernels *k);
 
 static inline void
 bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
@@ -23,4 +24,9 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_blocks_init_avx2 (k);
   bn_floats_init_avx2 (k);
   k->cpu_flags |= BN_CPU_AVX2;
+
+  if (!(cpu_flags & BN_CPU_AVX512))
+    return;
+  bn_ternary_init_avx512 (k);
+  k->cpu_flags |= BN_CPU_AVX512;
 }
