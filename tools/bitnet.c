@@ -15,6 +15,8 @@ static const BitnetCommand commands[] = {
     {"tokenize", "Turn text into token ids", cmd_tokenize},
     {"detokenize", "Turn token ids into text", cmd_detokenize},
     {"quantize", "Write a model in another type", cmd_quantize},
+    {"logits", "Compute what a model predicts after given tokens", cmd_logits},
+    {"bench", "Measure how fast a model runs", cmd_bench},
     {"synth", "Write a model of random weights", cmd_synth},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bitnet logits and bitnet bench, as their user meets them. */
+#define _GNU_SOURCE /* posix_openpt */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bitnet.h"
+#include "test-spawn.h"
+
+/* ---- logits ---- */
+
+static guint
+get_demo_vocab (void)
+{
+  g_autofree char *path =
+      g_build_filename (g_getenv ("BITNET_DATA_DIR"), "demo.gguf", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BitnetModel) model =
+      bitnet_model_new_from_file (path, NULL, &error);
+
+  g_assert_no_error (error);
+  return bitnet_model_get_vocab_size (model);
+}
+
+/* The file, for any number of threads, and what the library computes. */
+static void
+test_logits (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-logits-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "rows.f32", NULL);
+  g_autofree char *first = NULL;
+  guint n_vocab = get_demo_vocab ();
+
+  for (guint n_threads = 1; n_threads <= 3; n_threads++) {
+    g_autofree char *line = g_strdup_printf (
+        "logits --tokens 1,2,3,,%u -t %u -o %s", n_vocab - 1, n_threads, path);
+    g_auto (TestOutcome) outcome = test_spawn_line (line);
+    g_autofree char *rows = NULL;
+    gsize size;
+
+    g_assert_cmpstr (outcome.err, ==, "");
+    g_assert_cmpstr (outcome.out, ==, "");
+    g_assert_cmpint (outcome.status, ==, 0);
+    g_assert_true (g_file_get_contents (path, &rows, &size, NULL));
+    g_assert_cmpuint (size, ==, 4 * n_vocab * sizeof (float));
+    if (first == NULL)
+      first = g_steal_pointer (&rows);
+    else
+      g_assert_cmpint (memcmp (rows, first, size), ==, 0);
+  }
+  g_unlink (path);
+  g_rmdir (folder);
+}
+
+/* A device is written to, not replaced. */
+static void
+test_logits_device (void)
+{
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("logits --tokens 1 -o /dev/null");
+
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_false (g_file_test ("/dev/null", G_FILE_TEST_IS_REGULAR));
+}
+
+static GSubprocess *
+launch (int stdout_fd, const char *const *arguments)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_STDERR_PIPE
+      | (stdout_fd < 0 ? G_SUBPROCESS_FLAGS_STDOUT_PIPE
+                       : G_SUBPROCESS_FLAGS_NONE));
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_autoptr (GError) error = NULL;
+
+  if (stdout_fd >= 0)
+    g_subprocess_launcher_take_stdout_fd (launcher, stdout_fd);
+  g_ptr_array_add (argv, (gpointer) g_getenv ("BITNET_TOOL"));
+  while (*arguments)
+    g_ptr_array_add (argv, (gpointer) *arguments++);
+  g_ptr_array_add (argv, NULL);
+  GSubprocess *process = g_subprocess_launcher_spawnv (
+      launcher, (const char *const *) argv->pdata, &error);
+  g_assert_no_error (error);
+  return process;
+}
+
+static void
+test_logits_terminal (void)
+{
+  const char *arguments[] = {"logits", "--tokens", "1", NULL};
+  int master = posix_openpt (O_RDWR | O_NOCTTY);
+  g_autofree char *message = NULL;
+
+  if (master < 0 || grantpt (master) != 0 || unlockpt (master) != 0) {
+    g_test_skip ("there are no terminals here");
+    return;
+  }
+  int terminal = open (ptsname (master), O_RDWR | O_NOCTTY);
+  g_assert_cmpint (terminal, >=, 0);
+  g_autoptr (GSubprocess) process = launch (terminal, arguments);
+  g_assert_true (g_subprocess_communicate_utf8 (
+      process, NULL, NULL, NULL, &message, NULL));
+  g_assert_cmpint (g_subprocess_get_exit_status (process), ==, 2);
+  g_assert_nonnull (strstr (message, "-o"));
+  close (master);
+}
+
+/* ---- wrong command lines and failures ---- */
+
+static const struct {
+  const char *line;
+  int status;
+  const char *message; /* part of stderr */
+} failures[] = {
+    {"logits", 2, "--tokens is missing"},
+    {"logits --tokens ,", 2, "--tokens is empty"},
+    {"logits --tokens 1,x", 2, "\"x\""},
+    {"logits --tokens -1", 2, "\"-1\""},
+    {"logits --tokens 4294967296", 2, "\"4294967296\""},
+    {"logits --tokens 1 more", 2, "\"more\""},
+    {"logits --tokens 1 -t -1", 2, "--threads is -1"},
+    {"logits --tokens 1 --repack maybe", 2, "auto, never, always"},
+    {"logits --tokens 1 -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
+    {"logits --tokens 4294967295", 1, "token 0 of the prompt is 4294967295"},
+    {"logits --tokens 1 --device cuda:1", 1, "cuda:1"},
+    {"logits --tokens 1 --device tpu", 1, "tpu"},
+    {"logits --tokens 1 -o /nonexistent/rows", 1, "/nonexistent/rows"},
+    {"bench -r 0", 2, "--runs is 0"},
+    {"bench -p -1", 2, "--prompt is -1"},
+    {"bench -t 1,0", 2, "\"0\""},
+    {"bench -t x", 2, "\"x\""},
+    {"bench more", 2, "\"more\""},
+    {"bench --i2s-layout z", 2, "a, b, c"},
+    {"bench -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
+    {"bench --device cuda", 1, "cuda"},
+};
+
+static void
+test_failures (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (failures); i++) {
+    g_auto (TestOutcome) outcome = test_spawn_line (failures[i].line);
+
+    g_test_message ("%s: %s", failures[i].line, outcome.err);
+    g_assert_cmpstr (outcome.out, ==, "");
+    g_assert_nonnull (strstr (outcome.err, failures[i].message));
+    g_assert_cmpint (outcome.status, ==, failures[i].status);
+  }
+}
+
+static void
+test_help (void)
+{
+  static const char *const commands[] = {"logits", "bench"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++) {
+    g_autofree char *line = g_strdup_printf ("%s --help", commands[i]);
+    g_auto (TestOutcome) outcome = test_spawn_line (line);
+
+    g_assert_cmpint (outcome.status, ==, 0);
+    g_assert_nonnull (strstr (outcome.out, "Examples:"));
+  }
+}
+
+/* ---- bench ---- */
+
+static void
+test_table (void)
+{
+  static const char *const starts[] = {"model   ", "kernels ", "", "test ",
+      "pp20 ", "tg5 ", "pp20 ", "tg5 ", "", "load  ", "memory  ", ""};
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench -p 20 -n 5 -t 1,2 -r 2");
+  g_auto (GStrv) lines = g_strsplit (outcome.out, "\n", -1);
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_cmpuint (g_strv_length (lines), ==, G_N_ELEMENTS (starts));
+  for (gsize i = 0; i < G_N_ELEMENTS (starts); i++)
+    g_assert_true (g_str_has_prefix (lines[i], starts[i]));
+}
+
+static void
+check_results (JsonArray *results)
+{
+  static const struct {
+    const char *test;
+    int threads;
+  } expected[] = {{"pp33", 1}, {"tg4", 1}, {"pp33", 2}, {"tg4", 2}};
+
+  g_assert_cmpuint (
+      json_array_get_length (results), ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < G_N_ELEMENTS (expected); i++) {
+    JsonObject *row = json_array_get_object_element (results, i);
+    double min = json_object_get_double_member (row, "min");
+    double median = json_object_get_double_member (row, "median");
+    double max = json_object_get_double_member (row, "max");
+
+    g_assert_cmpstr (
+        json_object_get_string_member (row, "test"), ==, expected[i].test);
+    g_assert_cmpint (
+        json_object_get_int_member (row, "threads"), ==, expected[i].threads);
+    g_assert_cmpfloat (0, <, min);
+    g_assert_cmpfloat (min, <=, median);
+    g_assert_cmpfloat (median, <=, max);
+  }
+}
+
+static void
+test_json (void)
+{
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench -p 33 -n 4 -t 1,2 -r 3 --json");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  JsonObject *model = json_object_get_object_member (root, "model");
+  g_assert_cmpstr (json_object_get_string_member (model, "architecture"), ==,
+      "bitnet-b1.58");
+  g_assert_cmpstr (json_object_get_string_member (model, "type"), ==, "I2_S");
+  g_assert_cmpfloat (json_object_get_double_member (root, "load_ms"), >, 0);
+  g_assert_cmpint (
+      json_object_get_int_member (root, "peak_memory"), >, 1 << 20);
+  g_assert_cmpint (json_object_get_int_member (root, "runs"), ==, 3);
+  check_results (json_object_get_array_member (root, "results"));
+}
+
+/* One kind alone. */
+static void
+test_one_kind (void)
+{
+  g_auto (TestOutcome) prompt = test_spawn_line ("bench -p 9 -n 0 -t 1 -r 1");
+  g_auto (TestOutcome) answer = test_spawn_line ("bench -p 0 -n 9 -t 1 -r 1");
+
+  g_assert_nonnull (strstr (prompt.out, "pp9"));
+  g_assert_null (strstr (prompt.out, "\ntg"));
+  g_assert_nonnull (strstr (answer.out, "tg9"));
+  g_assert_null (strstr (answer.out, "\npp"));
+}
+
+/* Ctrl-C after the head of the table, in the middle of a long run. */
+static void
+test_interrupt (void)
+{
+  const char *arguments[] = {"bench", "-p", "0", "-n", "100000000", NULL};
+  g_autoptr (GSubprocess) process = launch (-1, arguments);
+  g_autoptr (GDataInputStream) out =
+      g_data_input_stream_new (g_subprocess_get_stdout_pipe (process));
+  g_autofree char *line = g_data_input_stream_read_line (out, NULL, NULL, NULL);
+
+  g_assert_nonnull (line);
+  g_subprocess_send_signal (process, SIGINT);
+  g_assert_true (g_subprocess_wait (process, NULL, NULL));
+  g_assert_true (g_subprocess_get_if_exited (process));
+  g_assert_cmpint (g_subprocess_get_exit_status (process), ==, 130);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/tools/logits", test_logits);
+  g_test_add_func ("/tools/logits/device", test_logits_device);
+  g_test_add_func ("/tools/logits/terminal", test_logits_terminal);
+  g_test_add_func ("/tools/bench/failures", test_failures);
+  g_test_add_func ("/tools/bench/help", test_help);
+  g_test_add_func ("/tools/bench/table", test_table);
+  g_test_add_func ("/tools/bench/json", test_json);
+  g_test_add_func ("/tools/bench/one-kind", test_one_kind);
+  g_test_add_func ("/tools/bench/interrupt", test_interrupt);
+  return g_test_run ();
+}

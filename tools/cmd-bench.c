@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bitnet bench: how fast a model runs here.
+ *
+ * For each number of threads a fresh engine answers two kinds of requests, one
+ * at a time:
+ *
+ *     pp512   a prompt of 512 random tokens and one token of answer: prompt
+ *             tokens by the time up to that token
+ *     tg128   a prompt of one token and 128 tokens behind the first one:
+ *             those by the time behind the first one
+ *
+ * No prompt begins like another, so nothing comes from the cache. The first
+ * run of each kind warms up and does not count. Greedy draws: about what the
+ * programs of others measure, which draw nothing. */
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bitnet-tool.h"
+#include "tool-engine.h"
+
+#define COMMAND "bench"
+
+#define NS_PER_S 1e9
+#define BYTES_PER_MIB (1024.0 * 1024.0)
+#define MILLION 1e6
+
+enum {
+  DEFAULT_PROMPT = 512,
+  DEFAULT_GENERATE = 128,
+  DEFAULT_RUNS = 5,
+  MAX_RUNS = 10000,
+  TAKE_SIZE = 64,
+};
+
+typedef struct {
+  ToolEngineArgs engine;
+  int n_prompt;
+  int n_generate;
+  int n_runs;
+  int batch_size;
+  char *threads;
+  gboolean json;
+} Options;
+
+/* One row of the table. */
+typedef struct {
+  char name[16]; /* pp512 */
+  guint n_threads;
+  GArray *rates; /* of double: tokens/s of each run, sorted */
+} Row;
+
+typedef struct {
+  BitnetModel *model;
+  GCancellable *cancellable;
+  BitnetEngineOptions *options;
+  guint n_prompt, n_generate, n_runs;
+  gboolean json;
+  GRand *rand;
+
+  GArray *load_ms; /* of double, for each number of threads */
+  GArray *threads; /* of guint */
+  GPtrArray *rows; /* of Row */
+  char *cpu_level;
+} Bench;
+
+static void
+options_clear (Options *self)
+{
+  tool_engine_args_clear (&self->engine);
+  g_clear_pointer (&self->threads, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
+static void
+row_free (gpointer data)
+{
+  Row *row = data;
+
+  g_array_unref (row->rates);
+  g_free (row);
+}
+
+static void
+bench_clear (Bench *self)
+{
+  g_clear_object (&self->model);
+  g_clear_object (&self->cancellable);
+  g_clear_pointer (&self->options, bitnet_engine_options_free);
+  g_clear_pointer (&self->rand, g_rand_free);
+  g_clear_pointer (&self->load_ms, g_array_unref);
+  g_clear_pointer (&self->threads, g_array_unref);
+  g_clear_pointer (&self->rows, g_ptr_array_unref);
+  g_clear_pointer (&self->cpu_level, g_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bench, bench_clear)
+
+/* ---- the table, line by line as it is measured ---- */
+
+static double
+get_rate (const Row *row, guint i)
+{
+  return g_array_index (row->rates, double, i);
+}
+
+static double
+get_median (const Row *row)
+{
+  guint n = row->rates->len;
+
+  return (get_rate (row, (n - 1) / 2) + get_rate (row, n / 2)) / 2;
+}
+
+/* The most memory this process ever had, bytes; 0 if the system does not
+ * say. */
+static guint64
+get_peak_memory (void)
+{
+  g_autofree char *text = NULL;
+  const char *line;
+
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL))
+    return 0;
+  line = strstr (text, "VmHWM:");
+  return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024
+              : 0;
+}
+
+/* Without what a terminal could take for a command. */
+static char *
+make_printable (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  return g_strescape (valid, valid);
+}
+
+static void
+print_head (const Bench *self)
+{
+  BitnetModel *model = self->model;
+  const char *given = bitnet_model_get_name (model);
+  g_autofree char *base = g_path_get_basename (bitnet_model_get_path (model));
+  g_autofree char *name = make_printable (given ? given : base);
+  g_autofree char *architecture =
+      make_printable (bitnet_model_get_architecture (model));
+
+  printf ("model   %s, %s, %s, %.1f MiB, %.1f million parameters\n", name,
+      architecture, bitnet_model_get_quantization (model),
+      (double) bitnet_model_get_file_size (model) / BYTES_PER_MIB,
+      (double) bitnet_model_get_n_parameters (model) / MILLION);
+  printf ("kernels %s\n\n", self->cpu_level);
+  printf (
+      "%-8s %7s %10s %10s %10s\n", "test", "threads", "median", "min", "max");
+  fflush (stdout);
+}
+
+static void
+print_row (const Row *row)
+{
+  printf ("%-8s %7u %10.2f %10.2f %10.2f tokens/s\n", row->name, row->n_threads,
+      get_median (row), get_rate (row, 0), get_rate (row, row->rates->len - 1));
+  fflush (stdout);
+}
+
+static void
+print_foot (const Bench *self)
+{
+  printf ("\nload    %.1f ms\n", g_array_index (self->load_ms, double, 0));
+  printf ("memory  %.1f MiB at most\n",
+      (double) get_peak_memory () / BYTES_PER_MIB);
+}
+
+/* ---- measuring ---- */
+
+/* Runs one request to its end. */
+static BitnetSequence *
+answer (Bench *self, BitnetEngine *engine, guint n_prompt, guint max_tokens,
+    GError **error)
+{
+  g_autofree guint32 *prompt = g_new (guint32, n_prompt);
+  g_autoptr (BitnetParams) params = bitnet_params_new ();
+  g_autoptr (BitnetSequence) sequence = NULL;
+  guint n_vocab = bitnet_model_get_vocab_size (self->model);
+  guint32 tokens[TAKE_SIZE];
+  gssize n;
+
+  for (guint i = 0; i < n_prompt; i++)
+    prompt[i] = (guint32) g_rand_int_range (self->rand, 0, (gint32) n_vocab);
+  params->temperature = 0;
+  params->max_tokens = max_tokens;
+  sequence =
+      bitnet_engine_submit (engine, NULL, prompt, n_prompt, params, error);
+  if (sequence == NULL)
+    return NULL;
+  do
+    n = bitnet_sequence_take (
+        sequence, tokens, TAKE_SIZE, self->cancellable, error);
+  while (n > 0);
+  return n == 0 ? g_steal_pointer (&sequence) : NULL;
+}
+
+/* Tokens per second of one run; n_generate 0: of a prompt. */
+static gboolean
+measure (Bench *self, BitnetEngine *engine, guint n_prompt, guint n_generate,
+    double *rate, GError **error)
+{
+  g_autoptr (BitnetSequence) sequence = answer (
+      self, engine, n_generate > 0 ? 1 : n_prompt, n_generate + 1, error);
+  guint n;
+  guint64 ns;
+
+  if (sequence == NULL)
+    return FALSE;
+  if (n_generate > 0) {
+    n = bitnet_sequence_get_n_generated_tokens (sequence) - 1;
+    ns = bitnet_sequence_get_decode_ns (sequence);
+  } else {
+    n = n_prompt;
+    ns = bitnet_sequence_get_prefill_ns (sequence);
+  }
+  *rate = ns > 0 ? n * NS_PER_S / (double) ns : 0;
+  return TRUE;
+}
+
+static int
+compare_doubles (gconstpointer a, gconstpointer b)
+{
+  double x = *(const double *) a;
+  double y = *(const double *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+/* All runs of one kind. */
+static gboolean
+measure_row (Bench *self, BitnetEngine *engine, guint n_prompt,
+    guint n_generate, GError **error)
+{
+  Row *row = g_new0 (Row, 1);
+
+  row->n_threads = bitnet_engine_get_n_threads (engine);
+  row->rates = g_array_new (FALSE, FALSE, sizeof (double));
+  g_snprintf (row->name, sizeof row->name, "%s%u", n_generate > 0 ? "tg" : "pp",
+      n_generate > 0 ? n_generate : n_prompt);
+  g_ptr_array_add (self->rows, row);
+  for (guint i = 0; i <= self->n_runs; i++) {
+    double rate;
+
+    if (!measure (self, engine, n_prompt, n_generate, &rate, error))
+      return FALSE;
+    if (i > 0)
+      g_array_append_val (row->rates, rate);
+  }
+  g_array_sort (row->rates, compare_doubles);
+  if (!self->json)
+    print_row (row);
+  return TRUE;
+}
+
+static gboolean
+measure_threads (Bench *self, guint n_threads, GError **error)
+{
+  g_autoptr (BitnetEngine) engine = NULL;
+  g_autoptr (GVariant) stats = NULL;
+  double load_ms = 0;
+
+  self->options->n_threads = n_threads;
+  engine = bitnet_model_get_engine (self->model, self->options, error);
+  if (engine == NULL || !tool_engine_load (engine, self->cancellable, error))
+    return FALSE;
+  stats = bitnet_engine_dup_stats (engine);
+  g_variant_lookup (stats, "load-ms", "d", &load_ms);
+  g_array_append_val (self->load_ms, load_ms);
+  if (self->cpu_level == NULL) {
+    g_variant_lookup (stats, "cpu-level", "s", &self->cpu_level);
+    if (!self->json)
+      print_head (self);
+  }
+
+  /* A model with learned positions may have less room than was asked for. */
+  guint n_context = bitnet_engine_get_context_size (engine);
+  guint n_prompt = MIN (self->n_prompt, n_context - 1);
+  guint n_generate = MIN (self->n_generate, n_context - 2);
+  return (n_prompt == 0 || measure_row (self, engine, n_prompt, 0, error))
+         && (n_generate == 0
+             || measure_row (self, engine, 0, n_generate, error));
+}
+
+/* ---- JSON ---- */
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  if (value != NULL)
+    json_builder_add_string_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+static void
+add_int (JsonBuilder *builder, const char *name, guint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, (gint64) value);
+}
+
+static void
+add_double (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_double_value (builder, value);
+}
+
+static void
+add_model (JsonBuilder *builder, BitnetModel *model)
+{
+  g_autofree char *path =
+      g_filename_display_name (bitnet_model_get_path (model));
+
+  json_builder_set_member_name (builder, "model");
+  json_builder_begin_object (builder);
+  add_string (builder, "path", path);
+  add_string (builder, "name", bitnet_model_get_name (model));
+  add_string (builder, "architecture", bitnet_model_get_architecture (model));
+  add_string (builder, "type", bitnet_model_get_quantization (model));
+  add_int (builder, "size", bitnet_model_get_file_size (model));
+  add_int (builder, "n_parameters", bitnet_model_get_n_parameters (model));
+  json_builder_end_object (builder);
+}
+
+static void
+add_row (JsonBuilder *builder, const Row *row)
+{
+  json_builder_begin_object (builder);
+  add_string (builder, "test", row->name);
+  add_int (builder, "threads", row->n_threads);
+  add_double (builder, "median", get_median (row));
+  add_double (builder, "min", get_rate (row, 0));
+  add_double (builder, "max", get_rate (row, row->rates->len - 1));
+  json_builder_end_object (builder);
+}
+
+static void
+print_json (const Bench *self)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree char *text = NULL;
+
+  json_builder_begin_object (builder);
+  add_string (builder, "version", BITNET_VERSION);
+  add_model (builder, self->model);
+  add_string (builder, "cpu_level", self->cpu_level);
+  add_int (builder, "runs", self->n_runs);
+  add_double (builder, "load_ms", g_array_index (self->load_ms, double, 0));
+  add_int (builder, "peak_memory", get_peak_memory ());
+  add_string (builder, "unit", "tokens/s");
+  json_builder_set_member_name (builder, "results");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < self->rows->len; i++)
+    add_row (builder, self->rows->pdata[i]);
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  text = json_to_string (root, TRUE);
+  printf ("%s\n", text);
+}
+
+/* ---- the command line ---- */
+
+/* "1,2"; NULL: one, and one for each core. */
+static GArray *
+parse_threads (const char *text, BitnetModel *model)
+{
+  g_autoptr (GArray) threads = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_auto (GStrv) words = g_strsplit (text ? text : "1", ",", -1);
+
+  for (char **word = words; *word; word++) {
+    guint64 value;
+    if (!g_ascii_string_to_unsigned (*word, 10, 1, 1024, &value, NULL)) {
+      tool_fail_usage (
+          COMMAND, "--threads has \"%s\", expected 1 to 1024", *word);
+      return NULL;
+    }
+    guint n = (guint) value;
+    g_array_append_val (threads, n);
+  }
+  if (text == NULL) {
+    g_autoptr (BitnetEngine) engine =
+        bitnet_model_get_engine (model, NULL, NULL);
+    guint n_cores = bitnet_engine_get_n_threads (engine);
+    if (n_cores > 1)
+      g_array_append_val (threads, n_cores);
+  }
+  return g_steal_pointer (&threads);
+}
+
+static gboolean
+check_range (const char *name, int value, int min, int max)
+{
+  if (value >= min && value <= max)
+    return TRUE;
+  tool_fail_usage (
+      COMMAND, "--%s is %d, expected %d to %d", name, value, min, max);
+  return FALSE;
+}
+
+static gboolean
+parse (Options *options, int *argc, char ***argv, int *status)
+{
+  const GOptionEntry entries[] = {
+      TOOL_ENGINE_ENTRIES (options->engine),
+      {"prompt", 'p', 0, G_OPTION_ARG_INT, &options->n_prompt,
+          "Tokens of the prompt; 0 = leave it out [512]", "N"},
+      {"generate", 'n', 0, G_OPTION_ARG_INT, &options->n_generate,
+          "Tokens to generate; 0 = leave it out [128]", "N"},
+      {"threads", 't', 0, G_OPTION_ARG_STRING, &options->threads,
+          "Numbers of threads to try [1 and one for each core]", "N,N"},
+      {"runs", 'r', 0, G_OPTION_ARG_INT, &options->n_runs,
+          "Runs of each test, after one to warm up [5]", "N"},
+      {"batch-size", 0, 0, G_OPTION_ARG_INT, &options->batch_size,
+          "Prompt tokens computed at a time [512]", "N"},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
+          "Print one JSON object in place of a table", NULL},
+      {NULL},
+  };
+
+  if (!tool_parse_options (argc, argv, entries, "",
+          "Measures how fast a model runs on this machine.",
+          "Prints tokens per second, median, least and most of the runs: ppN "
+          "for a prompt of\nN tokens, tgN for N tokens generated one by one. "
+          "Memory is the peak of the\nprogram, the model file's pages "
+          "included.\n\n"
+          "Examples:\n"
+          "  bitnet bench -m model.gguf\n"
+          "  bitnet bench -m model.gguf -p 512 -n 128 -t 1,2 -r 5\n"
+          "  bitnet bench -m model.gguf -n 0 -t 4 --json",
+          status))
+    return FALSE;
+  *status = EXIT_USAGE;
+  if (*argc > 1) {
+    tool_fail_usage (COMMAND, "there is no argument \"%s\"", (*argv)[1]);
+    return FALSE;
+  }
+  return check_range ("prompt", options->n_prompt, 0, G_MAXINT / 2)
+         && check_range ("generate", options->n_generate, 0, G_MAXINT / 2)
+         && check_range ("runs", options->n_runs, 1, MAX_RUNS)
+         && check_range ("batch-size", options->batch_size, 0, G_MAXUINT16);
+}
+
+static gboolean
+run (Bench *self, GError **error)
+{
+  self->load_ms = g_array_new (FALSE, FALSE, sizeof (double));
+  self->rows = g_ptr_array_new_with_free_func (row_free);
+  self->rand = g_rand_new_with_seed (1);
+  for (guint i = 0; i < self->threads->len; i++) {
+    if (!measure_threads (self, g_array_index (self->threads, guint, i), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+int
+cmd_bench (int argc, char **argv)
+{
+  g_auto (Options) options = {.n_prompt = DEFAULT_PROMPT,
+      .n_generate = DEFAULT_GENERATE,
+      .n_runs = DEFAULT_RUNS};
+  g_auto (Bench) bench = {0};
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  if (!parse (&options, &argc, &argv, &status))
+    return status;
+  bench.options = tool_engine_make_options (&options.engine, &error);
+  if (bench.options == NULL)
+    return tool_fail_usage (COMMAND, "%s", error->message);
+  bench.n_prompt = (guint) options.n_prompt;
+  bench.n_generate = (guint) options.n_generate;
+  bench.n_runs = (guint) options.n_runs;
+  bench.json = options.json;
+  bench.options->batch_size = (guint) options.batch_size;
+  bench.options->n_sequences = 1;
+  bench.options->context_size = MAX (bench.n_prompt, bench.n_generate + 1) + 1;
+
+  bench.cancellable = tool_watch_interrupt ();
+  bench.model =
+      tool_engine_open_model (&options.engine, bench.cancellable, &error);
+  if (bench.model == NULL)
+    return tool_engine_fail (COMMAND, error);
+  bench.threads = parse_threads (options.threads, bench.model);
+  if (bench.threads == NULL)
+    return EXIT_USAGE;
+  if (!run (&bench, &error))
+    return tool_engine_fail (COMMAND, error);
+  if (options.json)
+    print_json (&bench);
+  else
+    print_foot (&bench);
+  if (fflush (stdout) != 0)
+    return tool_fail (COMMAND, "cannot write to standard output");
+  return EXIT_OK;
+}
