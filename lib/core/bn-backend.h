@@ -114,6 +114,10 @@ typedef struct {
   void (*write) (BnBackend *self, void *dst, const void *src, size_t size);
   void (*read) (BnBackend *self, void *dst, const void *src, size_t size);
 
+  /* The first n_cells cells of page src to page dst, in all layers. */
+  void (*copy_cells) (BnBackend *self, const BnKvLayout *layout, uint32_t dst,
+      uint32_t src, uint32_t n_cells);
+
   /* How a matrix of file type is held. Sets ops and pack; the packed size,
    * or 0 if the file's own bytes serve (then data is set by the caller). */
   size_t (*linear_init) (BnBackend *self, BnLinear *linear, BnRepack repack);

@@ -114,6 +114,25 @@ cpu_copy (BnBackend *backend, void *dst, const void *src, size_t size)
   memcpy (dst, src, size);
 }
 
+static void
+cpu_copy_cells (BnBackend *backend, const BnKvLayout *layout, uint32_t dst,
+    uint32_t src, uint32_t n_cells)
+{
+  const size_t size = (size_t) n_cells * layout->head_size * sizeof (uint16_t);
+
+  for (uint32_t layer = 0; layer < layout->n_layers; layer++) {
+    for (uint32_t head = 0; head < layout->n_kv_heads; head++) {
+      const size_t offset =
+          layer * layout->layer_stride + head * layout->head_stride;
+      uint16_t *to = layout->data + dst * layout->page_stride + offset;
+      const uint16_t *from = layout->data + src * layout->page_stride + offset;
+
+      memcpy (to, from, size);
+      memcpy (to + layout->v_offset, from + layout->v_offset, size);
+    }
+  }
+}
+
 /* Weights */
 
 static size_t
@@ -733,6 +752,7 @@ static const BnBackendOps cpu_ops = {
     .discard = cpu_discard,
     .write = cpu_copy,
     .read = cpu_copy,
+    .copy_cells = cpu_copy_cells,
     .linear_init = cpu_linear_init,
     .linear_pack = cpu_linear_pack,
     .for_each = cpu_for_each,

@@ -12,7 +12,11 @@
  * whose predecessor was evicted cannot be mistaken for a continuation of
  * something else; it is just never found and ages away. A sequence gives up
  * its pages last one first, so that of a prefix the end is evicted before the
- * beginning. */
+ * beginning.
+ *
+ * All pages that may follow the same page are siblings, also the unfinished
+ * last pages of sequences that ended. Where no full page fits, the sibling
+ * that agrees longest is copied. */
 #include "bn-kvcache.h"
 #include "bitnet-error.h"
 
@@ -20,12 +24,17 @@
 
 #define NO_PAGE UINT32_MAX
 
+enum { MAX_SIBLINGS = 1024 };
+
 typedef struct {
   uint32_t tokens[BN_KV_PAGE_CELLS];
-  uint64_t serial;        /* 0: not indexed */
+  gboolean is_indexed;
+  uint32_t n_tokens;      /* if it is indexed; all, or an unfinished page's */
+  uint64_t serial;        /* of a full page that is indexed, or 0 */
   uint64_t parent_serial; /* of the page before it in its prefix */
   uint32_t n_users;
-  uint32_t next_in_bucket;
+  uint32_t next_in_bucket; /* full pages with the same hash */
+  uint32_t previous_sibling, next_sibling;
   uint32_t previous, next; /* idle list; next also for the free list */
   gboolean is_touched;     /* has memory of the system */
 } Page;
@@ -36,8 +45,9 @@ struct BnKvCache {
   size_t memory_size;
   uint32_t n_pages;
   Page *pages;
-  uint32_t *buckets;  /* heads of the index chains */
-  uint32_t n_buckets; /* a power of two */
+  uint32_t *buckets;  /* full pages by page before and tokens */
+  uint32_t *siblings; /* indexed pages by page before, newest first */
+  uint32_t n_buckets; /* of each; a power of two */
   uint64_t last_serial;
   uint32_t first_free, n_free;
   uint32_t oldest_idle, newest_idle, n_idle;
@@ -53,25 +63,27 @@ struct BnKvSeq {
 
 /* Index */
 
-static uint32_t
+#define HASH_MULTIPLIER 0x9e3779b97f4a7c15u /* 2^64 / golden ratio */
+
+static uint32_t *
 find_bucket (
     const BnKvCache *self, uint64_t parent_serial, const uint32_t *tokens)
 {
-  const uint64_t multiplier = 0x9e3779b97f4a7c15; /* 2^64 / golden ratio */
-  uint64_t hash = parent_serial * multiplier;
+  uint64_t hash = parent_serial * HASH_MULTIPLIER;
 
   for (int i = 0; i < BN_KV_PAGE_CELLS; i++) {
-    hash = (hash ^ tokens[i]) * multiplier;
+    hash = (hash ^ tokens[i]) * HASH_MULTIPLIER;
     hash ^= hash >> 32;
   }
-  return (uint32_t) hash & (self->n_buckets - 1);
+  return &self->buckets[hash & (self->n_buckets - 1)];
 }
 
+/* The full page with these tokens, or NO_PAGE. */
 static uint32_t
 find_page (
     const BnKvCache *self, uint64_t parent_serial, const uint32_t *tokens)
 {
-  uint32_t i = self->buckets[find_bucket (self, parent_serial, tokens)];
+  uint32_t i = *find_bucket (self, parent_serial, tokens);
 
   while (i != NO_PAGE) {
     const Page *page = &self->pages[i];
@@ -83,30 +95,95 @@ find_page (
   return NO_PAGE;
 }
 
+static uint32_t *
+find_siblings (const BnKvCache *self, uint64_t parent_serial)
+{
+  const uint64_t hash = parent_serial * HASH_MULTIPLIER >> 32;
+
+  return &self->siblings[hash & (self->n_buckets - 1)];
+}
+
+static uint32_t
+count_common (const uint32_t *a, const uint32_t *b, uint32_t n)
+{
+  uint32_t i = 0;
+
+  while (i < n && a[i] == b[i])
+    i++;
+  return i;
+}
+
+/* The indexed page behind parent_serial that agrees with the most of n tokens,
+ * or NO_PAGE; *n_common is how many. Looks at the newest ones only, so that a
+ * beginning with very many continuations costs no time. */
+static uint32_t
+find_longest (const BnKvCache *self, uint64_t parent_serial,
+    const uint32_t *tokens, uint32_t n, uint32_t *n_common)
+{
+  uint32_t i = *find_siblings (self, parent_serial);
+  uint32_t best = NO_PAGE;
+
+  *n_common = 0;
+  for (int n_seen = 0; i != NO_PAGE && n_seen < MAX_SIBLINGS; n_seen++) {
+    const Page *page = &self->pages[i];
+
+    if (page->parent_serial == parent_serial) {
+      uint32_t common =
+          count_common (page->tokens, tokens, MIN (n, page->n_tokens));
+      if (common > *n_common) {
+        *n_common = common;
+        best = i;
+      }
+    }
+    i = page->next_sibling;
+  }
+  return best;
+}
+
 static void
-enter_in_index (BnKvCache *self, uint32_t i, uint64_t parent_serial)
+enter_in_index (
+    BnKvCache *self, uint32_t i, uint64_t parent_serial, uint32_t n_tokens)
 {
   Page *page = &self->pages[i];
-  uint32_t *head =
-      &self->buckets[find_bucket (self, parent_serial, page->tokens)];
+  uint32_t *first = find_siblings (self, parent_serial);
 
-  page->serial = ++self->last_serial;
+  page->is_indexed = TRUE;
+  page->n_tokens = n_tokens;
   page->parent_serial = parent_serial;
-  page->next_in_bucket = *head;
-  *head = i;
+  page->previous_sibling = NO_PAGE;
+  page->next_sibling = *first;
+  if (*first != NO_PAGE)
+    self->pages[*first].previous_sibling = i;
+  *first = i;
+  if (n_tokens == BN_KV_PAGE_CELLS) {
+    uint32_t *head = find_bucket (self, parent_serial, page->tokens);
+
+    page->serial = ++self->last_serial;
+    page->next_in_bucket = *head;
+    *head = i;
+  }
 }
 
 static void
 remove_from_index (BnKvCache *self, uint32_t i)
 {
   Page *page = &self->pages[i];
-  uint32_t *link =
-      &self->buckets[find_bucket (self, page->parent_serial, page->tokens)];
 
-  while (*link != i)
-    link = &self->pages[*link].next_in_bucket;
-  *link = page->next_in_bucket;
+  if (page->previous_sibling != NO_PAGE)
+    self->pages[page->previous_sibling].next_sibling = page->next_sibling;
+  else
+    *find_siblings (self, page->parent_serial) = page->next_sibling;
+  if (page->next_sibling != NO_PAGE)
+    self->pages[page->next_sibling].previous_sibling = page->previous_sibling;
+  if (page->serial) {
+    uint32_t *link = find_bucket (self, page->parent_serial, page->tokens);
+
+    while (*link != i)
+      link = &self->pages[*link].next_in_bucket;
+    *link = page->next_in_bucket;
+  }
   page->serial = 0;
+  page->is_indexed = FALSE;
 }
 
 /* Lists */
@@ -151,10 +228,8 @@ remove_idle (BnKvCache *self, uint32_t i)
 }
 
 static void
-evict_oldest (BnKvCache *self)
+evict (BnKvCache *self, uint32_t i)
 {
-  uint32_t i = self->oldest_idle;
-
   remove_idle (self, i);
   remove_from_index (self, i);
   push_free (self, i);
@@ -168,7 +243,7 @@ take_free_page (BnKvCache *self)
   uint32_t i;
 
   if (self->n_free == 0)
-    evict_oldest (self);
+    evict (self, self->oldest_idle);
   i = self->first_free;
   self->first_free = self->pages[i].next;
   self->n_free--;
@@ -191,7 +266,7 @@ leave_page (BnKvCache *self, uint32_t i)
 
   if (--page->n_users > 0)
     return;
-  if (page->serial)
+  if (page->is_indexed)
     append_idle (self, i);
   else
     push_free (self, i);
@@ -231,8 +306,9 @@ bn_kv_cache_new (BnBackend *backend, uint32_t n_layers, uint32_t n_kv_heads,
   if (layout->data) {
     self->pages = g_try_new0 (Page, self->n_pages);
     self->buckets = g_try_new (uint32_t, self->n_buckets);
+    self->siblings = g_try_new (uint32_t, self->n_buckets);
   }
-  if (self->pages == NULL || self->buckets == NULL) {
+  if (!self->pages || !self->buckets || !self->siblings) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory for a key-value cache of %u cells, %" G_GSIZE_FORMAT
         " bytes; a smaller context needs less",
@@ -240,7 +316,8 @@ bn_kv_cache_new (BnBackend *backend, uint32_t n_layers, uint32_t n_kv_heads,
     bn_kv_cache_free (self);
     return NULL;
   }
-  memset (self->buckets, 0xff, self->n_buckets * sizeof *self->buckets);
+  for (uint32_t i = 0; i < self->n_buckets; i++)
+    self->buckets[i] = self->siblings[i] = NO_PAGE;
   for (uint32_t i = self->n_pages; i-- > 0;)
     push_free (self, i);
   return self;
@@ -254,6 +331,7 @@ bn_kv_cache_free (BnKvCache *self)
         self->backend, self->layout.data, self->memory_size);
   g_free (self->pages);
   g_free (self->buckets);
+  g_free (self->siblings);
   g_free (self);
 }
 
@@ -281,7 +359,7 @@ bn_kv_cache_clear (BnKvCache *self)
   const BnKvLayout *layout = &self->layout;
 
   while (self->n_idle > 0)
-    evict_oldest (self);
+    evict (self, self->oldest_idle);
   for (uint32_t i = self->first_free; i != NO_PAGE; i = self->pages[i].next) {
     if (!self->pages[i].is_touched)
       continue;
@@ -324,14 +402,6 @@ bn_kv_seq_new (BnKvCache *cache, uint32_t max_cells)
   return self;
 }
 
-void
-bn_kv_seq_free (BnKvSeq *self)
-{
-  drop_pages (self, 0);
-  g_free (self->pages);
-  g_free (self);
-}
-
 uint32_t
 bn_kv_seq_get_n_cells (const BnKvSeq *self)
 {
@@ -357,14 +427,69 @@ serial_before (const BnKvSeq *self, uint32_t i)
   return i ? self->cache->pages[self->pages[i - 1]].serial : 0;
 }
 
+/* Enters page i, which holds n tokens behind the page parent, in the index. If
+ * what it holds is there already it stays out; an unfinished page of which it
+ * is a continuation becomes useless. */
+static void
+share_page (BnKvCache *self, uint32_t i, uint64_t parent, uint32_t n)
+{
+  uint32_t n_common;
+  const uint32_t other =
+      find_longest (self, parent, self->pages[i].tokens, n, &n_common);
+
+  if (n_common == n)
+    return;
+  if (other != NO_PAGE && self->pages[other].n_tokens == n_common
+      && self->pages[other].n_users == 0)
+    evict (self, other);
+  enter_in_index (self, i, parent, n);
+}
+
+void
+bn_kv_seq_free (BnKvSeq *self)
+{
+  const uint32_t last = self->n_cells / BN_KV_PAGE_CELLS;
+  const uint32_t n_unfinished = self->n_cells % BN_KV_PAGE_CELLS;
+
+  if (n_unfinished)
+    share_page (self->cache, self->pages[last], serial_before (self, last),
+        n_unfinished);
+  drop_pages (self, 0);
+  g_free (self->pages);
+  g_free (self);
+}
+
+/* Copies the cells of the page that agrees longest with the next n tokens. */
+static void
+copy_prefix (BnKvSeq *self, const uint32_t *tokens, uint32_t n)
+{
+  BnKvCache *cache = self->cache;
+  const BnBackendOps *ops = cache->backend->ops;
+  uint32_t n_common, own;
+  const uint32_t other = find_longest (
+      cache, serial_before (self, self->n_pages), tokens, n, &n_common);
+
+  if (other == NO_PAGE)
+    return;
+  use_page (cache, other);
+  if (cache->n_free + cache->n_idle > 0) {
+    own = take_free_page (cache);
+    ops->copy_cells (cache->backend, &cache->layout, own, other, n_common);
+    memcpy (cache->pages[own].tokens, tokens, n_common * sizeof *tokens);
+    self->pages[self->n_pages++] = own;
+    self->n_cells += n_common;
+  }
+  leave_page (cache, other);
+}
+
 uint32_t
 bn_kv_seq_match (BnKvSeq *self, const uint32_t *tokens, uint32_t n_tokens)
 {
   BnKvCache *cache = self->cache;
   const uint32_t limit = MIN (n_tokens, self->max_cells);
 
-  g_return_val_if_fail (self->n_cells % BN_KV_PAGE_CELLS == 0, self->n_cells);
   drop_pages (self, self->n_cells / BN_KV_PAGE_CELLS);
+  self->n_cells = self->n_pages * BN_KV_PAGE_CELLS;
   while (self->n_cells + BN_KV_PAGE_CELLS < limit) {
     uint32_t i = find_page (
         cache, serial_before (self, self->n_pages), tokens + self->n_cells);
@@ -374,6 +499,9 @@ bn_kv_seq_match (BnKvSeq *self, const uint32_t *tokens, uint32_t n_tokens)
     self->pages[self->n_pages++] = i;
     self->n_cells += BN_KV_PAGE_CELLS;
   }
+  if (self->n_cells + 1 < limit)
+    copy_prefix (self, tokens + self->n_cells,
+        MIN (limit - 1 - self->n_cells, BN_KV_PAGE_CELLS));
   return self->n_cells;
 }
 
@@ -416,7 +544,7 @@ publish_page (BnKvSeq *self, uint32_t i)
   const uint32_t other = find_page (cache, before, cache->pages[own].tokens);
 
   if (other == NO_PAGE) {
-    enter_in_index (cache, own, before);
+    share_page (cache, own, before, BN_KV_PAGE_CELLS);
     return;
   }
   use_page (cache, other);
@@ -452,7 +580,7 @@ bn_kv_seq_truncate (BnKvSeq *self, uint32_t n_cells)
     /* The cut page will be written again, so it must be ours alone. */
     if (cache->pages[i].n_users > 1)
       self->n_cells -= self->n_cells % BN_KV_PAGE_CELLS;
-    else if (cache->pages[i].serial)
+    else if (cache->pages[i].is_indexed)
       remove_from_index (cache, i);
   }
   drop_pages (self, pages_for (self->n_cells));

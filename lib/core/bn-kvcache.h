@@ -7,7 +7,8 @@
  * that begins with the same tokens takes the page instead of computing it
  * again, also while other sequences use it, and also after all of them ended:
  * pages nobody uses stay in the index until their memory is needed, oldest
- * use first.
+ * use first. Of a page that agrees only at its beginning the new sequence gets
+ * a copy of that.
  *
  *     sequence 1   [page 7][page 2][page 4 ..]      index: 7, 7>2, 7>9
  *     sequence 2   [page 7][page 9][page 5 .. ]     idle, in the index: 9 ...
@@ -44,7 +45,7 @@ void bn_kv_cache_clear (BnKvCache *self);
 
 /* An empty sequence of at most max_cells tokens. */
 BnKvSeq *bn_kv_seq_new (BnKvCache *cache, uint32_t max_cells);
-/* Full pages stay behind in the index. */
+/* Its pages stay behind in the index. */
 void bn_kv_seq_free (BnKvSeq *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnKvSeq, bn_kv_seq_free)
 
@@ -53,10 +54,9 @@ uint32_t bn_kv_seq_get_n_cells (const BnKvSeq *self);
 uint32_t bn_kv_seq_get_max_cells (const BnKvSeq *self);
 
 /* Fills an empty sequence with the longest cached prefix of tokens that
- * leaves at least one token to compute. Returns how many it took, a multiple
- * of BN_KV_PAGE_CELLS. May be called again while the sequence is as it was
- * left by this function, to profit from what others computed meanwhile; it
- * returns the total. */
+ * leaves at least one token to compute. Returns how many it took. May be
+ * called again while the sequence is as it was left by this function, to
+ * profit from what others computed meanwhile; it returns the total. */
 uint32_t bn_kv_seq_match (
     BnKvSeq *self, const uint32_t *tokens, uint32_t n_tokens);
 

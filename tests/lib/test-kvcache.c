@@ -69,36 +69,81 @@ fill_tokens (uint32_t *tokens, uint32_t n, uint32_t first)
     tokens[i] = first + i;
 }
 
-/* A prompt seen before, also by a sequence that has ended, is reused in whole
- * pages, and at least one token is left to compute. */
+/* A prompt seen before, also by a sequence that has ended, is reused, and at
+ * least one token is left to compute. */
 static void
 test_reuse (Fixture *f, gconstpointer data)
 {
+  enum { FIRST = 3 * PAGE + 5 };
   uint32_t tokens[4 * PAGE];
-  const struct {
-    uint32_t n_tokens;
-    uint32_t expected;
-  } cases[] = {{1, 0}, {PAGE, 0}, {PAGE + 1, PAGE}, {2 * PAGE, PAGE},
-      {2 * PAGE + 1, 2 * PAGE}, {3 * PAGE, 2 * PAGE}, {4 * PAGE, 3 * PAGE}};
 
   fill_tokens (tokens, G_N_ELEMENTS (tokens), 100);
   for (int has_ended = 0; has_ended < 2; has_ended++) {
     g_autoptr (BnKvSeq) first = bn_kv_seq_new (f->cache, 4 * PAGE);
 
     bn_kv_seq_match (first, tokens, 1);
-    append (f, first, tokens, 3 * PAGE + 5);
+    append (f, first, tokens, FIRST);
     if (has_ended) {
       g_clear_pointer (&first, bn_kv_seq_free);
-      g_assert_cmpuint (bn_kv_cache_get_n_idle (f->cache), ==, 3 * PAGE);
+      g_assert_cmpuint (bn_kv_cache_get_n_idle (f->cache), ==, 4 * PAGE);
     }
-    for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    for (uint32_t n = 1; n <= 4 * PAGE; n++) {
       g_autoptr (BnKvSeq) seq = bn_kv_seq_new (f->cache, 4 * PAGE);
 
-      g_assert_cmpuint (bn_kv_seq_match (seq, tokens, cases[i].n_tokens), ==,
-          cases[i].expected);
+      /* a page that is being filled is for its own sequence alone */
+      g_assert_cmpuint (bn_kv_seq_match (seq, tokens, n), ==,
+          MIN (n - 1, has_ended ? FIRST : 3 * PAGE));
       check_contents (f, seq, tokens);
+      bn_kv_seq_truncate (seq, 0);
     }
   }
+}
+
+/* A short conversation goes on, turn by turn; a turn seen again, or the
+ * beginning of one, takes no second page. */
+static void
+test_unfinished_page (Fixture *f, gconstpointer data)
+{
+  uint32_t tokens[2 * PAGE];
+  const uint32_t ends[] = {5, 9, 9, 7, 20, PAGE - 1, PAGE + 3};
+  uint32_t longest = 0;
+
+  fill_tokens (tokens, G_N_ELEMENTS (tokens), 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++) {
+    BnKvSeq *seq = bn_kv_seq_new (f->cache, 2 * PAGE);
+    uint32_t n = bn_kv_seq_match (seq, tokens, ends[i]);
+
+    g_assert_cmpuint (n, ==, MIN (longest, ends[i] - 1));
+    append (f, seq, tokens + n, ends[i] - n);
+    check_contents (f, seq, tokens);
+    bn_kv_seq_free (seq);
+    longest = MAX (longest, ends[i]);
+    g_assert_cmpuint (bn_kv_cache_get_n_idle (f->cache), ==,
+        (ends[i] + PAGE - 1) / PAGE * PAGE);
+  }
+}
+
+/* Without a free page nothing is copied, and nothing breaks. */
+static void
+test_no_page_to_copy_to (Fixture *f, gconstpointer n_pages)
+{
+  uint32_t tokens[PAGE], others[3 * PAGE];
+  g_autoptr (BnKvSeq) filler = bn_kv_seq_new (f->cache, 3 * PAGE);
+  BnKvSeq *seq = bn_kv_seq_new (f->cache, PAGE);
+
+  g_assert_cmpuint (GPOINTER_TO_UINT (n_pages), ==, 3);
+  fill_tokens (tokens, G_N_ELEMENTS (tokens), 1);
+  fill_tokens (others, G_N_ELEMENTS (others), 700);
+  append (f, seq, tokens, 10);
+  bn_kv_seq_free (seq);
+  append (f, filler, others, 2 * PAGE);
+  seq = bn_kv_seq_new (f->cache, PAGE);
+  g_assert_cmpuint (bn_kv_seq_match (seq, tokens, PAGE), ==, 0);
+  /* the last page is given up for new tokens */
+  g_assert_true (append (f, seq, tokens, PAGE));
+  check_contents (f, filler, others);
+  check_contents (f, seq, tokens);
+  bn_kv_seq_free (seq);
 }
 
 /* The same tokens after another prefix are another page. */
@@ -113,7 +158,7 @@ test_prefix_counts (Fixture *f, gconstpointer data)
   fill_tokens (tokens, G_N_ELEMENTS (tokens), 0);
   append (f, first, tokens, 2 * PAGE);
   tokens[3]++;
-  g_assert_cmpuint (bn_kv_seq_match (second, tokens, 2 * PAGE + 1), ==, 0);
+  g_assert_cmpuint (bn_kv_seq_match (second, tokens, 2 * PAGE + 1), ==, 3);
   /* the second page alone is no beginning */
   g_assert_cmpuint (bn_kv_seq_match (third, tokens + PAGE, PAGE + 1), ==, 0);
 }
@@ -214,7 +259,7 @@ test_truncate (Fixture *f, gconstpointer data)
   /* the cut page is alone: it leaves the index and is written again */
   g_assert_cmpuint (bn_kv_seq_truncate (seq, PAGE + 3), ==, PAGE + 3);
   append (f, seq, others, PAGE - 3);
-  g_assert_cmpuint (bn_kv_seq_match (sharer, tokens, 3 * PAGE), ==, PAGE);
+  g_assert_cmpuint (bn_kv_seq_match (sharer, tokens, 3 * PAGE), ==, PAGE + 3);
   check_contents (f, sharer, tokens);
 
   /* the cut page is shared: it is left to the others */
@@ -222,7 +267,8 @@ test_truncate (Fixture *f, gconstpointer data)
   append (f, seq, others, 2 * PAGE);
   check_contents (f, seq, others);
   check_contents (f, sharer, tokens);
-  g_assert_cmpuint (bn_kv_seq_match (late, tokens, 2 * PAGE), ==, PAGE);
+  g_assert_cmpuint (bn_kv_seq_match (late, tokens, 2 * PAGE), ==, PAGE + 3);
+  check_contents (f, late, tokens);
 }
 
 static void
@@ -340,6 +386,8 @@ main (int argc, char **argv)
     void (*test) (Fixture *, gconstpointer);
   } tests[] = {
       {"/kvcache/reuse", 12, test_reuse},
+      {"/kvcache/unfinished-page", 8, test_unfinished_page},
+      {"/kvcache/no-page-to-copy-to", 3, test_no_page_to_copy_to},
       {"/kvcache/prefix-counts", 8, test_prefix_counts},
       {"/kvcache/same-page-twice", 8, test_same_page_twice},
       {"/kvcache/eviction", 5, test_eviction},

@@ -269,43 +269,49 @@ test_threads (void)
   for_each_model (check_threads);
 }
 
-/* The second sequence takes two pages of the first, which may have ended. */
+/* The second sequence begins like the first one, which may have ended. */
 static void
-check_prefix (TinyModel *model, const BnKernels *kernels)
+check_shared (TinyModel *model, const BnKernels *kernels, uint32_t n_shared,
+    gboolean has_ended)
 {
-  enum { SHARED = 2 * BN_KV_PAGE_CELLS };
   const uint32_t whole[] = {N_TOKENS, 0};
-  uint32_t tokens[N_TOKENS], others[N_TOKENS];
+  const uint32_t n_full = N_TOKENS / BN_KV_PAGE_CELLS * BN_KV_PAGE_CELLS;
+  uint32_t tokens[N_TOKENS], others[N_TOKENS], n_found;
   g_autofree float *expected = NULL, *found = NULL;
+  g_auto (Engine) fresh = {NULL};
+  g_auto (Engine) engine = {NULL};
+  g_autoptr (BnKvSeq) first = NULL, second = NULL;
 
   fill_prompt (tokens, N_TOKENS, 3);
   fill_prompt (others, N_TOKENS, 3);
-  for (uint32_t i = SHARED; i < N_TOKENS; i++)
+  for (uint32_t i = n_shared; i < N_TOKENS; i++)
     others[i] = (others[i] + 1) % 96;
-  for (int has_ended = 0; has_ended < 2; has_ended++) {
-    g_auto (Engine) fresh = {NULL};
-    g_auto (Engine) engine = {NULL};
-    g_autoptr (BnKvSeq) first = NULL, second = NULL;
-    size_t n_vocab;
+  engine_init (&fresh, model, kernels, 1, BN_I2S_A);
+  engine_init (&engine, model, kernels, 2, BN_I2S_A);
+  expected = run_whole (&fresh, others, N_TOKENS);
+  found = g_new (float, (size_t) N_TOKENS *engine.n_vocab);
 
-    engine_init (&fresh, model, kernels, 1, BN_I2S_A);
-    engine_init (&engine, model, kernels, 2, BN_I2S_A);
-    n_vocab = engine.n_vocab;
-    g_free (expected);
-    expected = run_whole (&fresh, others, N_TOKENS);
-    g_free (found);
-    found = g_new (float, N_TOKENS *n_vocab);
+  first = new_seq (&engine);
+  run_in_pieces (&engine, first, tokens, N_TOKENS, whole, found);
+  if (has_ended)
+    g_clear_pointer (&first, bn_kv_seq_free);
+  second = new_seq (&engine);
+  n_found = bn_kv_seq_match (second, others, N_TOKENS);
+  g_assert_cmpuint (n_found, ==, has_ended ? n_shared : MIN (n_shared, n_full));
+  run_in_pieces (
+      &engine, second, others + n_found, N_TOKENS - n_found, whole, found);
+  assert_same_bits (found, expected + (size_t) n_found * engine.n_vocab,
+      (size_t) (N_TOKENS - n_found) * engine.n_vocab);
+}
 
-    first = new_seq (&engine);
-    run_in_pieces (&engine, first, tokens, N_TOKENS, whole, found);
-    if (has_ended)
-      g_clear_pointer (&first, bn_kv_seq_free);
-    second = new_seq (&engine);
-    g_assert_cmpuint (bn_kv_seq_match (second, others, N_TOKENS), ==, SHARED);
-    run_in_pieces (
-        &engine, second, others + SHARED, N_TOKENS - SHARED, whole, found);
-    assert_same_bits (
-        found, expected + SHARED * n_vocab, (N_TOKENS - SHARED) * n_vocab);
+static void
+check_prefix (TinyModel *model, const BnKernels *kernels)
+{
+  const uint32_t n_shared[] = {2 * BN_KV_PAGE_CELLS, 20, 50, 70};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (n_shared); i++) {
+    check_shared (model, kernels, n_shared[i], FALSE);
+    check_shared (model, kernels, n_shared[i], TRUE);
   }
 }
 
