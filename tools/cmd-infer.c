@@ -177,7 +177,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
 {
   g_autoptr (GArray) entries = new_entries (options);
 
-  if (!tool_parse_options (argc, argv, (const GOptionEntry *) entries->data, "",
+  if (!tool_parse_options (argc, argv, (const void *) entries->data, "",
           "Answers a prompt, as it is generated.",
           "Examples:\n"
           "  bitnet infer -p \"Once upon a time\"\n"

@@ -89,7 +89,7 @@ place_buffers (BnTransformer *self, uint8_t *base)
 
   for (size_t i = 0; i < G_N_ELEMENTS (buffers); i++) {
     if (base)
-      *buffers[i].buffer = (float *) (base + size);
+      *buffers[i].buffer = (void *) (base + size);
     size += buffers[i].row * buffers[i].n_rows * sizeof (float);
     size = (size + BN_ALIGN - 1) / BN_ALIGN * BN_ALIGN;
   }

@@ -403,7 +403,7 @@ run_loading (BnLoader *self)
   const uint32_t n_workers = backend->ops->get_n_threads (backend);
   g_autoptr (GArray) jobs = make_jobs (self);
   Loading loading = {
-      .loader = self, .jobs = (Job *) jobs->data, .first_bad = NO_JOB};
+      .loader = self, .jobs = (void *) jobs->data, .first_bad = NO_JOB};
   g_autofree uint8_t *codes = NULL;
   g_autofree float *scales = g_new (float, (size_t) n_workers *JOB_ELEMENTS);
 
@@ -474,7 +474,7 @@ place_matrices (BnLoader *self, uint8_t **memory)
     linear->matrix.data = matrix->packed_size ? *memory : matrix->tensor->data;
     *memory += round_up (matrix->packed_size);
     if (bn_pack_is_ternary (linear->matrix.pack)) {
-      linear->matrix.row_scale = (const float *) *memory;
+      linear->matrix.row_scale = (const void *) *memory;
       *memory += round_up (matrix->n_rows * sizeof (float));
     }
   }
@@ -492,7 +492,7 @@ load_vectors (BnLoader *self, uint8_t **memory)
 
     bn_loader_read_vector (self, values, vector->tensor, vector->n);
     backend->ops->write (backend, *memory, values, vector->n * sizeof *values);
-    *vector->place = (const float *) *memory;
+    *vector->place = (const void *) *memory;
     *memory += round_up (vector->n * sizeof *values);
   }
 }

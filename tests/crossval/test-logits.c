@@ -175,7 +175,7 @@ test_logits (gconstpointer data)
       (gsize) N_PROMPT * bn_transformer_get_hparams (transformer)->n_vocab
           * sizeof (float));
   distance = relative_distance (
-      run.result, (const float *) bytes, size / sizeof (float));
+      run.result, (const void *) bytes, size / sizeof (float));
   n_greedy = read_greedy (name, greedy);
   n_equal = count_greedy (transformer, &run, greedy, n_greedy);
   g_test_message ("%s (%s): relative L2 error %.2e (limit %.1e), %u of %u "

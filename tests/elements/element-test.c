@@ -244,8 +244,8 @@ test_decode (BitnetTokenizer *tokenizer, const GArray *ids)
 {
   g_autoptr (BitnetDecoder) decoder =
       bitnet_decoder_new (tokenizer, BITNET_DECODE_KEEP_SPACE);
-  g_autofree char *text = bitnet_decoder_push (
-      decoder, (const guint32 *) ids->data, ids->len, NULL);
+  g_autofree char *text =
+      bitnet_decoder_push (decoder, (const void *) ids->data, ids->len, NULL);
   g_autofree char *rest = bitnet_decoder_finish (decoder, NULL);
 
   return g_strconcat (text ? text : "", rest ? rest : "", NULL);
