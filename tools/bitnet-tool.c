@@ -21,7 +21,7 @@ new_context (const GOptionEntry *entries, const char *parameters,
   const GOptionEntry help[] = {
       {"help", 'h', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, show_help, NULL,
           NULL},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   GOptionContext *context = g_option_context_new (parameters);
 

@@ -422,7 +422,7 @@ cmd_inspect (int argc, char **argv)
           "write one JSON object (keys below)", NULL},
       {"tensors", 't', 0, G_OPTION_ARG_NONE, &with_tensors, "list every tensor",
           NULL},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   g_autoptr (BitnetModel) model = NULL;
   g_autoptr (BnGguf) gguf = NULL;

@@ -16,6 +16,8 @@
 #include "bn-kernels.h"
 #include "tool-tensor.h"
 
+enum { MAX_COLS = 1 << 26 }; /* a row is held in memory */
+
 /* What happens to a tensor. */
 typedef enum {
   COPY,    /* its bytes as they are */
@@ -74,9 +76,10 @@ source_init (Source *self, const Quantize *quantize, const BnGgufTensor *tensor,
     GError **error)
 {
   *self = (Source){.quantize = quantize, .tensor = tensor};
-  if (tensor->ne[0] > G_MAXUINT32 || count_rows (tensor) > G_MAXUINT32)
+  if (tensor->ne[0] > MAX_COLS || count_rows (tensor) > G_MAXUINT32)
     return fail_tensor (self, BITNET_ERROR_CORRUPT, error,
-        "found a shape beyond 2^32, expected a smaller one");
+        "found a shape of rows beyond 2^26 or of more than 2^32 rows, "
+        "expected a smaller one");
   self->n_cols = (uint32_t) tensor->ne[0];
   self->n_rows = (uint32_t) count_rows (tensor);
   if (!bn_dequantize_row_get (tensor->type))
@@ -422,7 +425,7 @@ cmd_quantize (int argc, char **argv)
       {"i2s-layout", 0, 0, G_OPTION_ARG_STRING, &layout,
           "element order of I2_S in IN: A (default), B or C; OUT has A",
           "LAYOUT"},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   Quantize self = {0};
   g_autoptr (GError) error = NULL;

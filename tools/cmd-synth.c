@@ -456,7 +456,7 @@ cmd_synth (int argc, char **argv)
       {"seed", 's', 0, G_OPTION_ARG_INT64, &seed, "seed (default: 0)", "N"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
           "file to write (required)", "FILE"},
-      {NULL},
+      G_OPTION_ENTRY_NULL,
   };
   Synth self = {0};
   g_autoptr (GError) error = NULL;

@@ -259,7 +259,7 @@ bn_gguf_writer_add_tensor (BnGgufWriter *self, const char *name, BnType type,
 {
   uint64_t n_rows = 1, size;
 
-  g_assert (!self->has_header && n_dims >= 1 && n_dims <= 4);
+  g_assert (!self->has_header && n_dims <= 4);
   append_string (self->infos, name, strlen (name));
   append_uint32 (self->infos, n_dims);
   for (uint32_t i = 0; i < n_dims; i++) {
@@ -269,7 +269,7 @@ bn_gguf_writer_add_tensor (BnGgufWriter *self, const char *name, BnType type,
   }
   append_uint32 (self->infos, (uint32_t) type);
   append_uint64 (self->infos, self->next_offset);
-  size = bn_type_tensor_size (type, ne[0], n_rows);
+  size = bn_type_tensor_size (type, n_dims > 0 ? ne[0] : 1, n_rows);
   g_assert (size > 0);
   g_array_append_val (self->sizes, size);
   self->next_offset += size + pad (self, self->next_offset + size);

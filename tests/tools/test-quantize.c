@@ -391,6 +391,36 @@ test_layouts (void)
   }
 }
 
+/* A tensor without dimensions has one number; integers stay as they are. */
+static void
+test_odd_tensors (void)
+{
+  static const uint64_t shape[] = {4, 2};
+  static const int32_t numbers[8] = {1, -2, 3, -4, 5, -6, 7, -8};
+  static const float scalar = 0.5f;
+  g_autofree char *in = in_folder ("in.gguf"), *out = in_folder ("out.gguf");
+  g_autoptr (BnGgufWriter) writer = bn_gguf_writer_new (in, NULL);
+  g_autoptr (BnGguf) gguf = NULL;
+  const BnGgufTensor *tensor;
+
+  bn_gguf_writer_add_string (writer, "general.architecture", "llama");
+  bn_gguf_writer_add_tensor (writer, "scalar.weight", BN_TYPE_F32, 0, NULL);
+  bn_gguf_writer_add_tensor (writer, "numbers.weight", BN_TYPE_I32, 2, shape);
+  bn_gguf_writer_write (writer, &scalar, sizeof scalar, NULL);
+  bn_gguf_writer_write (writer, numbers, sizeof numbers, NULL);
+  g_assert_true (bn_gguf_writer_finish (writer, NULL));
+  run_tool ("quantize %s %s Q8_0", in, out);
+  gguf = open_file (out);
+  tensor = bn_gguf_find_tensor (gguf, "scalar.weight");
+  g_assert_cmpuint (tensor->n_dims, ==, 0);
+  g_assert_cmpmem (tensor->data, tensor->size, &scalar, sizeof scalar);
+  tensor = bn_gguf_find_tensor (gguf, "numbers.weight");
+  g_assert_cmpint (tensor->type, ==, BN_TYPE_I32);
+  g_assert_cmpmem (tensor->data, tensor->size, numbers, sizeof numbers);
+  g_unlink (in);
+  g_unlink (out);
+}
+
 /* A split model becomes one file without the keys of splitting. */
 static void
 test_split (void)
@@ -502,6 +532,7 @@ main (int argc, char **argv)
   g_test_add_func ("/quantize/nan", test_nan);
   g_test_add_func ("/quantize/same-file", test_same_file);
   g_test_add_func ("/quantize/layouts", test_layouts);
+  g_test_add_func ("/quantize/odd-tensors", test_odd_tensors);
   g_test_add_func ("/quantize/split", test_split);
   g_test_add_func ("/quantize/interrupt", test_interrupt);
   status = g_test_run ();
