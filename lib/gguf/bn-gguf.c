@@ -365,6 +365,20 @@ bn_gguf_find_tensor (const BnGguf *self, const char *name)
   return bn_gguf_find_name (self->sorted_tensors, name);
 }
 
+void
+bn_gguf_drop_pages (const BnGguf *self, const BnGgufTensor *tensor,
+    uint64_t offset, uint64_t size)
+{
+  const BnFileId *id = bn_gguf_get_file_id (self, tensor->file);
+  const uint8_t *mapped =
+      g_bytes_get_data (bn_gguf_get_file_bytes (self, tensor->file), NULL);
+
+  g_assert (offset <= tensor->size && size <= tensor->size - offset);
+  /* Bytes of another origin would be lost. */
+  if (id->size > 0 && tensor->data == mapped + tensor->offset)
+    bn_mapping_drop_pages (tensor->data + offset, size);
+}
+
 gboolean
 bn_gguf_get_uint (const BnGguf *self, const char *key, uint64_t *value)
 {

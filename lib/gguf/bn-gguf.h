@@ -91,6 +91,11 @@ size_t bn_gguf_get_n_tensors (const BnGguf *self);
 const BnGgufTensor *bn_gguf_get_tensor (const BnGguf *self, size_t i);
 const BnGgufTensor *bn_gguf_find_tensor (const BnGguf *self, const char *name);
 
+/* The system may take back the memory of size bytes of a tensor, from offset
+ * on, if they are mapped from a file; reading them again reads the file. */
+void bn_gguf_drop_pages (const BnGguf *self, const BnGgufTensor *tensor,
+    uint64_t offset, uint64_t size);
+
 /* Element i of a value (0 for scalars). Integers convert to any integer type
  * that holds the value, numbers to double; strings are (pointer, length)
  * views without a terminator. FALSE where type or index do not fit. */

@@ -141,3 +141,15 @@ bn_mapping_open (const char *path, BnFileId *id, GError **error)
   close (fd);
   return bytes;
 }
+
+void
+bn_mapping_drop_pages (const void *data, size_t size)
+{
+  const uintptr_t page_size = (uintptr_t) sysconf (_SC_PAGESIZE);
+  const uintptr_t begin =
+      ((uintptr_t) data + page_size - 1) / page_size * page_size;
+  const uintptr_t end = ((uintptr_t) data + size) / page_size * page_size;
+
+  if (begin < end)
+    madvise ((void *) begin, end - begin, MADV_DONTNEED);
+}

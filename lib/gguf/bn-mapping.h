@@ -27,3 +27,7 @@ gboolean bn_file_id_read (BnFileId *id, const char *path);
  * accepted. An empty file gives empty bytes. Errors: BITNET_ERROR_NOT_FOUND,
  * BITNET_ERROR_READ. */
 GBytes *bn_mapping_open (const char *path, BnFileId *id, GError **error);
+
+/* The system may take back the memory of these bytes of a mapping; reading
+ * them again reads the file again. */
+void bn_mapping_drop_pages (const void *data, size_t size);
