@@ -27,7 +27,7 @@ typedef enum {
 } Finding;
 
 typedef struct {
-  const BnBoundMatrix *matrix;
+  BnBoundMatrix *matrix;
   uint32_t row_begin;
   uint32_t row_end;
   Finding finding;
@@ -282,6 +282,19 @@ load_rows (Loading *self, Job *job)
       backend, linear, tensor->data + begin, job->row_begin, job->row_end);
 }
 
+/* A matrix that is packed does not need its place in the file any more. */
+static void
+drop_packed_pages (BnLoader *self, const Job *job)
+{
+  BnBoundMatrix *matrix = job->matrix;
+  const int n_rows = (int) (job->row_end - job->row_begin);
+
+  if (g_atomic_int_add (&matrix->n_rows_left, -n_rows) == n_rows
+      && matrix->packed_size > 0)
+    bn_gguf_drop_pages (
+        self->weights->gguf, matrix->tensor, 0, matrix->tensor->size);
+}
+
 static void
 report_progress (Loading *self, uint64_t n_done)
 {
@@ -322,6 +335,8 @@ run_job (Loading *self, int index, uint32_t worker)
     load_rows (self, job);
   if (job->finding != FINDING_NONE)
     note_bad_job (self, index);
+  else
+    drop_packed_pages (self->loader, job);
 
   g_atomic_pointer_add (&self->n_done,
       matrix->tensor->size / matrix->n_rows * (job->row_end - job->row_begin));
@@ -381,10 +396,10 @@ make_jobs (BnLoader *self)
   GArray *jobs = g_array_new (FALSE, FALSE, sizeof (Job));
 
   for (guint i = 0; i < self->matrices->len; i++) {
-    const BnBoundMatrix *matrix =
-        &g_array_index (self->matrices, BnBoundMatrix, i);
+    BnBoundMatrix *matrix = &g_array_index (self->matrices, BnBoundMatrix, i);
     const uint32_t step = job_rows (matrix);
 
+    matrix->n_rows_left = (int) matrix->n_rows;
     for (uint32_t row = 0; row < matrix->n_rows;) {
       Job job = {.matrix = matrix,
           .row_begin = row,

@@ -13,6 +13,7 @@ typedef struct {
   uint32_t n_cols;
   uint32_t row_tile;
   size_t packed_size; /* 0: in place */
+  int n_rows_left;    /* to be packed; atomic */
 } BnBoundMatrix;
 
 /* A vector that becomes floats in device memory. */
