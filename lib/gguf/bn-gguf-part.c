@@ -113,7 +113,7 @@ parse_version (BnCursor *cursor)
   return 0;
 }
 
-/* A number of items of at least min_size bytes each. */
+/* A number of items. */
 static uint64_t
 parse_count (BnCursor *cursor, const char *what)
 {
@@ -127,6 +127,7 @@ parse_count (BnCursor *cursor, const char *what)
   return count;
 }
 
+/* Whether that many items of at least min_size bytes each can follow. */
 static void
 check_count (
     BnCursor *cursor, uint64_t count, uint64_t min_size, const char *what)
