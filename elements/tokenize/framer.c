@@ -171,7 +171,8 @@ append_valid (Framer *self, const char *data, gsize size)
   self->offset += end - data;
   if (self->at_start && end != data) {
     self->at_start = FALSE;
-    if (strncmp (data, byte_order_mark, strlen (byte_order_mark)) == 0)
+    if (end - data >= (gssize) strlen (byte_order_mark)
+        && memcmp (data, byte_order_mark, strlen (byte_order_mark)) == 0)
       data += strlen (byte_order_mark);
   }
   g_string_append_len (self->text, data, end - data);
