@@ -25,11 +25,12 @@
 #include <unistd.h>
 
 enum {
-  ROW_TILE = 64,            /* tokens of one piece of a product */
-  PIECE_PRODUCTS = 2 << 20, /* multiplications of one piece, about */
-  PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
-  PIECE_NUMBERS = 16 << 10, /* of the operators that are not products */
-  MAX_LINEARS = 3,          /* products of one input */
+  ROW_TILE = 64,                  /* tokens of one piece of a product */
+  PIECE_PRODUCTS = 2 << 20,       /* multiplications of one piece, about */
+  PIECES_PER_THREAD = 4,          /* for balance, where there is enough work */
+  MIN_PIECE_PRODUCTS = 256 << 10, /* less does not pay for waking a worker */
+  PIECE_NUMBERS = 16 << 10,       /* of the operators that are not products */
+  MAX_LINEARS = 3,                /* products of one input */
   HUGE_PAGE_SIZE = 2 << 20,
 };
 
@@ -406,17 +407,21 @@ multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
   }
 }
 
-/* Weight rows of a piece: some PIECE_PRODUCTS, but enough pieces for all. */
+/* Weight rows of a piece: some PIECE_PRODUCTS; fewer where that gives every
+ * thread its part, but not so few that it costs more than it brings. */
 static uint32_t
 choose_chunk (const Matmul *op, const BnLinear *linear, uint32_t n_threads)
 {
   const uint32_t tile = linear->ops->row_tile;
   const uint64_t row_products =
       (uint64_t) linear->matrix.n_cols * MIN (op->n_rows, ROW_TILE);
-  uint32_t rows = (uint32_t) (PIECE_PRODUCTS / row_products);
+  const uint32_t largest = (uint32_t) (PIECE_PRODUCTS / row_products);
+  const uint32_t smallest = (uint32_t) (MIN_PIECE_PRODUCTS / row_products);
+  uint32_t rows = largest;
 
   if (op->n_rows <= ROW_TILE)
     rows = MIN (rows, linear->matrix.n_rows / (n_threads * PIECES_PER_THREAD));
+  rows = MAX (rows, smallest);
   return MAX (1, rows / tile) * tile;
 }
 
@@ -649,10 +654,15 @@ cpu_attend (BnBackend *backend, float *out, const float *qkv,
       .qkv_stride = qkv_width (attention),
       .attention = attention,
       .batch = batch};
+  const size_t n_items = (size_t) attention->n_kv_heads * batch->n_rows;
+  const size_t n_cells = batch->positions[batch->n_rows - 1] + (size_t) 1;
+  /* products with keys and with values */
+  const size_t item_products = 2 * n_cells * attention->head_size
+                               * (attention->n_heads / attention->n_kv_heads);
 
   if (!is_aborted (op.backend))
-    bn_thread_pool_run (op.backend->pool,
-        (size_t) attention->n_kv_heads * batch->n_rows, 1, attend_items, &op);
+    bn_thread_pool_run (op.backend->pool, n_items,
+        MAX (1, MIN_PIECE_PRODUCTS / item_products), attend_items, &op);
 }
 
 /* Small operators */
