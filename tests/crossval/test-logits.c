@@ -186,6 +186,53 @@ test_logits (gconstpointer data)
   g_assert_cmpuint (n_equal, >=, models[c->model].n_greedy);
 }
 
+/* A model of the user: what can be said without a reference. */
+static void
+test_user_model (void)
+{
+  const char *path = g_getenv ("BITNET_GGUF");
+  const BnTransformerOptions options = {.batch_size = 8, .context_size = 64};
+  const uint32_t tokens[] = {1, 2, 3, 5, 8, 13};
+  enum { N = G_N_ELEMENTS (tokens) };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BnGguf) gguf = NULL;
+  g_autoptr (BnBackend) backend = NULL;
+  g_autoptr (BnTransformer) transformer = NULL;
+  g_autoptr (BnKvSeq) whole = NULL, single = NULL;
+  g_autofree float *expected = NULL;
+  BnRun run = {.tokens = tokens, .n_tokens = N, .logits = BN_LOGITS_ALL};
+  gsize n_vocab;
+
+  if (path == NULL) {
+    g_test_skip ("BITNET_GGUF names no model");
+    return;
+  }
+  gguf = bn_gguf_open (path, NULL, &error);
+  g_assert_no_error (error);
+  backend = bn_cpu_backend_new (NULL, 0);
+  transformer =
+      bn_transformer_new (gguf, backend, &options, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  n_vocab = bn_transformer_get_hparams (transformer)->n_vocab;
+  run.seq = whole =
+      bn_kv_seq_new (bn_transformer_get_kv_cache (transformer), 64);
+  bn_transformer_forward (transformer, &run, 1, NULL, &error);
+  g_assert_no_error (error);
+  expected = g_memdup2 (run.result, N * n_vocab * sizeof (float));
+
+  single = bn_kv_seq_new (bn_transformer_get_kv_cache (transformer), 64);
+  for (guint i = 0; i < N; i++) {
+    run = (BnRun){.seq = single,
+        .tokens = &tokens[i],
+        .n_tokens = 1,
+        .logits = BN_LOGITS_LAST};
+    bn_transformer_forward (transformer, &run, 1, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpmem (run.result, n_vocab * sizeof (float),
+        expected + i * n_vocab, n_vocab * sizeof (float));
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -200,5 +247,6 @@ main (int argc, char **argv)
       g_test_add_data_func_full (path, c, test_logits, g_free);
     }
   }
+  g_test_add_func ("/crossval/user-model", test_user_model);
   return g_test_run ();
 }
