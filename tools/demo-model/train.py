@@ -3,9 +3,10 @@
 """Train the demo model with quantization in the loop (W1.58A8).
 
 Documents are packed whole into rows of 512 tokens; a token sees only its own
-document, so each starts with BOS as at inference.  The schedule has the two
-stages of the BitNet papers: weight decay only in the first half, while the
-learning rate falls along a cosine from a high peak.
+document, so each starts with BOS as at inference.  The learning rate
+falls along a cosine; weight decay ends at half of the steps.  --stop ends a
+run before its schedule does, --resume goes on from its weights with a new one
+(the second stage of the BitNet papers: lower rate, no weight decay).
 
 Usage: train.py --vocab VOCAB.json --train T.txt --val V.txt --steps N
                 --out CHECKPOINT.pt [--resume CHECKPOINT.pt]
@@ -82,6 +83,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--resume")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--stop", type=int, default=0)
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--layers", type=int, default=CONFIG["layers"])
     parser.add_argument("--ffn", type=int, default=CONFIG["ffn"])
@@ -158,10 +160,12 @@ def main():
             print("step %5d  loss %.4f  lr %.2e  %6.0f s  %5.0f tokens/s"
                   % (step + 1, mean, rate, spent,
                      (step + 1) * args.rows * ROW / spent), flush=True)
-        if (step + 1) % 250 == 0 or step + 1 == args.steps:
+        if (step + 1) % 250 == 0 or step + 1 in (args.stop, args.steps):
             save()
             print("step %5d  validation %.4f" % (step + 1, validate()),
                   flush=True)
+        if step + 1 == args.stop:
+            break
 
 
 if __name__ == "__main__":
