@@ -16,22 +16,28 @@ enum {
 
 static GOptionContext *
 new_context (const GOptionEntry *entries, const char *parameters,
-    const char *summary, const char *description, gboolean *show_help)
+    const char *summary, const char *description)
 {
-  const GOptionEntry help[] = {
-      {"help", 'h', G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, show_help, NULL,
-          NULL},
-      G_OPTION_ENTRY_NULL,
-  };
   GOptionContext *context = g_option_context_new (parameters);
 
   g_option_context_set_summary (context, summary);
   g_option_context_set_description (context, description);
   g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_main_entries (context, help, NULL);
-  /* GLib's own --help ends the process, so ours stands in for it. */
-  g_option_context_set_help_enabled (context, FALSE);
   return context;
+}
+
+static void
+print_help (const char *command, const GOptionEntry *entries,
+    const char *parameters, const char *summary, const char *description)
+{
+  g_autoptr (GOptionContext) context =
+      new_context (entries, parameters, summary, description);
+  g_autofree char *name = g_strdup_printf ("bitnet %s", command);
+  g_autofree char *text = NULL;
+
+  g_set_prgname (name);
+  text = g_option_context_get_help (context, TRUE, NULL);
+  fputs (text, stdout);
 }
 
 gboolean
@@ -40,11 +46,18 @@ tool_parse_options (int *argc, char ***argv, const GOptionEntry *entries,
     int *status)
 {
   gboolean show_help = FALSE;
+  const GOptionEntry help[] = {
+      {"help", 'h', 0, G_OPTION_ARG_NONE, &show_help, NULL, NULL},
+      G_OPTION_ENTRY_NULL,
+  };
   const char *command = (*argv)[0];
   g_autoptr (GError) error = NULL;
   g_autoptr (GOptionContext) context =
-      new_context (entries, parameters, summary, description, &show_help);
+      new_context (entries, parameters, summary, description);
 
+  /* GLib's own --help ends the process, so ours stands in for it. */
+  g_option_context_set_help_enabled (context, FALSE);
+  g_option_context_add_main_entries (context, help, NULL);
   if (!g_option_context_parse (context, argc, argv, &error)) {
     fprintf (stderr, "bitnet %s: %s; bitnet %s --help says more\n", command,
         error->message, command);
@@ -52,13 +65,7 @@ tool_parse_options (int *argc, char ***argv, const GOptionEntry *entries,
     return FALSE;
   }
   if (show_help) {
-    g_autofree char *name = g_strdup_printf ("bitnet %s", command);
-    g_autofree char *text = NULL;
-
-    g_set_prgname (name);
-    g_option_context_set_help_enabled (context, TRUE);
-    text = g_option_context_get_help (context, TRUE, NULL);
-    fputs (text, stdout);
+    print_help (command, entries, parameters, summary, description);
     *status = EXIT_OK;
     return FALSE;
   }
