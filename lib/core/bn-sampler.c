@@ -6,10 +6,10 @@
  *                                │  XTC ─ temperature ────────────────── draw
  *            (no penalties) ─────└─ temperature ─ mirostat ───────────── draw
  *
- * A vocabulary has 10^5 tokens and most filters keep a few dozen, so the list
- * of candidates is never sorted as a whole: order_top() brings the best k to
- * the front, and a filter that does not know how many it needs asks for more
- * in growing steps. Candidates compare by logit, then by token, which makes
+ * A vocabulary has 10^5 tokens and most filters keep a few dozen, so nothing
+ * is sorted that need not be: top-k, which comes first, picks its k out of the
+ * logits with a heap; what must be sorted otherwise goes through a radix sort
+ * in linear time. Candidates compare by logit, then by token, which makes
  * every order, and with it every draw, unique.
  *
  * Probabilities are floats, their sums doubles, added from the front. */
@@ -20,9 +20,16 @@
 
 #include "bitnet-error.h"
 
-/* First step of filters that look for a prefix; grows by FIRST_STEP_GROWTH. */
-#define FIRST_STEP 128
-#define STEP_GROWTH 8
+/* Lists up to this length are sorted by insertion. */
+#define SHORT_LIST 64
+
+/* The radix sort takes three digits of the 32 bits of a float. */
+#define RADIX_BITS 11
+#define RADIX_SIZE (1 << RADIX_BITS)
+#define N_DIGITS 3
+
+/* Partial maxima, so that one comparison need not wait for another. */
+#define N_LANES 8
 
 /* Candidates from which mirostat 1 estimates the Zipf exponent. */
 #define MIROSTAT_CANDIDATES 100
@@ -53,14 +60,16 @@ struct BnSampler {
 struct BnSamplerScratch {
   uint32_t n_vocab;
   float *logits;
-  BnCandidate *candidates;
+  BnCandidate *candidates; /* of the list */
+  BnCandidate *spare;      /* for sorting */
 };
 
 /* The candidates while the chain runs. */
 typedef struct {
   BnCandidate *c;
+  BnCandidate *spare; /* as long as c; sorting exchanges the two */
   size_t n;
-  size_t n_ordered; /* so many at the front are in order, best first */
+  gboolean is_sorted; /* best first */
 } List;
 
 /* ---- random numbers ---- */
@@ -141,37 +150,70 @@ sift_down (BnCandidate *c, size_t i, size_t n)
   }
 }
 
-/* Brings the best k to the front, in order. A heap of the best so far with
- * the worst of them at its root: nearly every candidate fails the one
- * comparison with it, so the cost is that of reading the list once. */
+/* Sorts what is nearly sorted, or short. */
 static void
-order_top (List *list, size_t k)
+sort_by_insertion (BnCandidate *c, size_t n)
 {
-  BnCandidate *c = list->c;
+  for (size_t i = 1; i < n; i++) {
+    BnCandidate inserted = c[i];
+    size_t k = i;
 
-  k = MIN (k, list->n);
-  if (k <= list->n_ordered)
-    return;
-  for (size_t i = k / 2; i-- > 0;)
-    sift_down (c, i, k);
-  for (size_t i = k; i < list->n; i++) {
-    if (is_better (&c[i], &c[0])) {
-      swap (&c[i], &c[0]);
-      sift_down (c, 0, k);
+    for (; k > 0 && is_better (&inserted, &c[k - 1]); k--)
+      c[k] = c[k - 1];
+    c[k] = inserted;
+  }
+}
+
+/* The bits of a float as a number that is the smaller the larger the float
+ * is. */
+static uint32_t
+get_key (const BnCandidate *c)
+{
+  uint32_t bits;
+
+  memcpy (&bits, &c->logit, sizeof bits);
+  return bits & UINT32_C (0x80000000) ? bits : ~bits & UINT32_C (0x7fffffff);
+}
+
+/* From the lowest digit to the highest, each pass stable. */
+static void
+sort_by_radix (List *list)
+{
+  uint32_t starts[N_DIGITS][RADIX_SIZE] = {{0}};
+
+  for (size_t i = 0; i < list->n; i++) {
+    uint32_t key = get_key (&list->c[i]);
+    for (int d = 0; d < N_DIGITS; d++)
+      starts[d][(key >> (d * RADIX_BITS)) % RADIX_SIZE]++;
+  }
+  for (int d = 0; d < N_DIGITS; d++) {
+    BnCandidate *sorted = list->spare;
+    uint32_t sum = 0;
+
+    for (int k = 0; k < RADIX_SIZE; k++) {
+      uint32_t count = starts[d][k];
+      starts[d][k] = sum;
+      sum += count;
     }
+    for (size_t i = 0; i < list->n; i++) {
+      uint32_t key = get_key (&list->c[i]);
+      sorted[starts[d][(key >> (d * RADIX_BITS)) % RADIX_SIZE]++] = list->c[i];
+    }
+    list->spare = list->c;
+    list->c = sorted;
   }
-  for (size_t end = k; end-- > 1;) {
-    swap (&c[0], &c[end]);
-    sift_down (c, 0, end);
-  }
-  list->n_ordered = k;
 }
 
 static void
-keep_front (List *list, size_t n)
+sort (List *list)
 {
-  list->n = n;
-  list->n_ordered = MIN (list->n_ordered, n);
+  if (list->is_sorted)
+    return;
+  if (list->n > SHORT_LIST)
+    sort_by_radix (list);
+  /* After the radix sort only equal logits may be out of order. */
+  sort_by_insertion (list->c, list->n);
+  list->is_sorted = TRUE;
 }
 
 static size_t
@@ -182,16 +224,25 @@ at_least_one (uint32_t min_keep)
 
 /* ---- probabilities ---- */
 
+/* Lists are never empty. */
+static size_t
+find_best (const List *list)
+{
+  size_t best = 0;
+
+  if (list->is_sorted)
+    return 0;
+  for (size_t i = 1; i < list->n; i++) {
+    if (is_better (&list->c[i], &list->c[best]))
+      best = i;
+  }
+  return best;
+}
+
 static float
 max_logit (const List *list)
 {
-  float max = list->c[0].logit;
-
-  if (list->n_ordered > 0)
-    return max;
-  for (size_t i = 1; i < list->n; i++)
-    max = MAX (max, list->c[i].logit);
-  return max;
+  return list->c[find_best (list)].logit;
 }
 
 /* Fills p. The largest logit is subtracted first, so that the sum is between
@@ -226,36 +277,22 @@ entropy (const List *list)
 /* ---- filters ---- */
 
 static void
-filter_top_k (List *list, const BnSamplerConfig *config)
+keep_best (List *list)
 {
-  size_t k = MAX (config->top_k, config->min_keep);
-
-  if (config->top_k == 0 || k >= list->n)
-    return;
-  order_top (list, k);
-  keep_front (list, k);
-}
-
-static int
-compare_deviation (const void *a, const void *b)
-{
-  const BnCandidate *x = a;
-  const BnCandidate *y = b;
-
-  if (x->logit != y->logit)
-    return x->logit < y->logit ? -1 : 1;
-  return x->token < y->token ? -1 : x->token > y->token;
+  list->c[0] = list->c[find_best (list)];
+  list->n = 1;
+  list->is_sorted = TRUE;
 }
 
 /* Locally typical sampling: those whose surprise is nearest to the entropy.
- * Sorts by the deviation, which for the while takes the place of the logit;
- * the logit comes back as ln p, equal up to a constant. */
+ * For the while the distance, negative, takes the place of the logit, which
+ * comes back as ln p: equal up to a constant. */
 static void
 filter_typical (List *list, const BnSamplerConfig *config)
 {
   size_t min_keep = at_least_one (config->min_keep);
   double cumulative = 0;
-  size_t n = list->n;
+  size_t n = 0;
 
   if (config->typical_p >= 1)
     return;
@@ -263,19 +300,33 @@ filter_typical (List *list, const BnSamplerConfig *config)
   double h = entropy (list);
   for (size_t i = 0; i < list->n; i++) {
     float p = list->c[i].p;
-    list->c[i].logit = p > 0 ? (float) fabs (-log (p) - h) : INFINITY;
+    list->c[i].logit = p > 0 ? -(float) fabs (-log (p) - h) : -INFINITY;
   }
-  qsort (list->c, list->n, sizeof *list->c, compare_deviation);
-  for (size_t i = 0; i < list->n; i++) {
-    cumulative += list->c[i].p;
-    if (cumulative > config->typical_p && i + 1 >= min_keep) {
-      n = i + 1;
-      break;
-    }
-  }
+  list->is_sorted = FALSE;
+  sort (list);
+  while (n < list->n && (cumulative <= config->typical_p || n < min_keep))
+    cumulative += list->c[n++].p;
+  list->n = n;
   for (size_t i = 0; i < n; i++)
     list->c[i].logit = logf (list->c[i].p);
-  list->n_ordered = 0;
+  list->is_sorted = FALSE;
+}
+
+/* Keeps the candidates whose p is at least least_p, in their order. */
+static void
+drop_unlikely (List *list, double least_p, size_t min_keep)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < list->n; i++)
+    n += list->c[i].p >= least_p;
+  if (n < min_keep)
+    return;
+  n = 0;
+  for (size_t i = 0; i < list->n; i++) {
+    if (list->c[i].p >= least_p)
+      list->c[n++] = list->c[i];
+  }
   list->n = n;
 }
 
@@ -284,36 +335,38 @@ filter_top_p (List *list, const BnSamplerConfig *config)
 {
   size_t min_keep = at_least_one (config->min_keep);
   double cumulative = 0;
+  size_t n = 0;
 
   if (config->top_p >= 1)
     return;
   softmax (list);
-  for (size_t i = 0; i < list->n; i++) {
-    if (i == list->n_ordered)
-      order_top (list, i == 0 ? FIRST_STEP : i * STEP_GROWTH);
-    cumulative += list->c[i].p;
-    if (cumulative >= config->top_p && i + 1 >= min_keep) {
-      keep_front (list, i + 1);
-      return;
-    }
-  }
+  /* All that have less than (1 - top_p) / n are together less than 1 - top_p:
+   * none of them can be needed. Half of it leaves room for rounding. */
+  if (!list->is_sorted)
+    drop_unlikely (
+        list, (1 - config->top_p) / (2 * (double) list->n), min_keep);
+  sort (list);
+  while (n < list->n && (cumulative < config->top_p || n < min_keep))
+    cumulative += list->c[n++].p;
+  list->n = n;
 }
 
 static void
 filter_min_p (List *list, const BnSamplerConfig *config)
 {
   size_t min_keep = MIN (at_least_one (config->min_keep), list->n);
-  size_t n_kept = 0;
+  size_t n = 0;
 
   if (config->min_p <= 0)
     return;
   float threshold = max_logit (list) + (float) log (config->min_p);
-  order_top (list, min_keep);
+  if (min_keep > 1)
+    sort (list);
   for (size_t i = 0; i < list->n; i++) {
-    if (i < min_keep || list->c[i].logit >= threshold)
-      list->c[n_kept++] = list->c[i];
+    if (list->c[i].logit >= threshold || (min_keep > 1 && i < min_keep))
+      list->c[n++] = list->c[i];
   }
-  keep_front (list, n_kept);
+  list->n = n;
 }
 
 /* Exclude top choices: of those at or above the threshold only the least
@@ -324,25 +377,27 @@ filter_xtc (BnSampler *self, List *list)
 {
   const BnSamplerConfig *config = &self->config;
   size_t n_top = 0;
+  size_t last = 0; /* the least likely of them */
+  size_t n = 0;
 
   if (config->xtc_probability <= 0 || config->xtc_threshold > 0.5)
     return;
   if (bn_random_uniform (&self->random) >= config->xtc_probability)
     return;
   softmax (list);
-  /* At most 1 / threshold of them; a tiny threshold orders everything. */
-  while (n_top < list->n) {
-    if (n_top == list->n_ordered)
-      order_top (list, n_top == 0 ? FIRST_STEP : n_top * STEP_GROWTH);
-    if (list->c[n_top].p < config->xtc_threshold)
-      break;
-    n_top++;
+  for (size_t i = 0; i < list->n; i++) {
+    if (list->c[i].p < config->xtc_threshold)
+      continue;
+    if (n_top++ == 0 || is_better (&list->c[last], &list->c[i]))
+      last = i;
   }
   if (n_top < 2 || list->n - (n_top - 1) < at_least_one (config->min_keep))
     return;
-  list->n -= n_top - 1;
-  list->n_ordered -= n_top - 1;
-  memmove (list->c, list->c + n_top - 1, list->n * sizeof *list->c);
+  for (size_t i = 0; i < list->n; i++) {
+    if (i == last || list->c[i].p < config->xtc_threshold)
+      list->c[n++] = list->c[i];
+  }
+  list->n = n;
 }
 
 /* Divides by t; t <= 0 keeps only the best. */
@@ -350,8 +405,7 @@ static void
 apply_temperature (List *list, double t)
 {
   if (t <= 0) {
-    order_top (list, 1);
-    keep_front (list, 1);
+    keep_best (list);
     return;
   }
   if (t == 1)
@@ -390,9 +444,8 @@ filter_mirostat_1 (BnSampler *self, List *list)
   double sum_tt = 0;
 
   softmax (list);
-  order_top (list, MIROSTAT_CANDIDATES);
-  for (size_t i = 0; i + 1 < list->n_ordered && i + 1 < MIROSTAT_CANDIDATES;
-       i++) {
+  sort (list);
+  for (size_t i = 0; i + 1 < MIN (list->n, MIROSTAT_CANDIDATES); i++) {
     double t = log ((i + 2.0) / (i + 1.0));
     double b = log ((double) list->c[i].p / list->c[i + 1].p);
 
@@ -407,27 +460,21 @@ filter_mirostat_1 (BnSampler *self, List *list)
                       / (1 - pow (self->n_vocab, -epsilon)),
       1 / s);
 
-  if (!(k < (double) list->n))
-    return; /* also where k is not a number: keep all */
-  size_t n_kept = k < 1 ? 1 : (size_t) k;
-  order_top (list, n_kept);
-  keep_front (list, n_kept);
+  /* Also where k is not a number: keep all. */
+  if (k < (double) list->n)
+    list->n = k < 1 ? 1 : (size_t) k;
 }
 
 /* Version 2: drops what is more surprising than mu. */
 static void
 filter_mirostat_2 (BnSampler *self, List *list)
 {
-  double least_p = pow (2, -self->mirostat_mu);
-  size_t n_kept = 0;
-
   softmax (list);
-  order_top (list, 1);
-  for (size_t i = 0; i < list->n; i++) {
-    if (i == 0 || list->c[i].p >= least_p)
-      list->c[n_kept++] = list->c[i];
-  }
-  keep_front (list, n_kept);
+  double least_p = pow (2, -self->mirostat_mu);
+  if (least_p > list->c[find_best (list)].p)
+    keep_best (list);
+  else
+    drop_unlikely (list, least_p, 1);
 }
 
 /* ---- bias, penalties, guards ---- */
@@ -446,6 +493,7 @@ apply_penalties (const BnSampler *self, float *logits)
 {
   const BnSamplerConfig *config = &self->config;
 
+  /* Nothing is distinct when no penalty is on. */
   for (uint32_t i = 0; i < self->n_distinct; i++) {
     uint32_t token = self->distinct[i];
     double l = logits[token];
@@ -458,25 +506,46 @@ apply_penalties (const BnSampler *self, float *logits)
 }
 
 static gboolean
-check_logits (const float *logits, uint32_t n_vocab, GError **error)
+fail_check (const float *logits, uint32_t n_vocab, GError **error)
 {
-  gboolean has_finite = FALSE;
-
   for (uint32_t i = 0; i < n_vocab; i++) {
-    /* False for NaN as well. */
-    if (!(logits[i] < INFINITY)) {
+    if (isnan (logits[i]) || logits[i] == INFINITY) {
       g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
           "the logit of token %u is %s, expected a finite number", i,
           isnan (logits[i]) ? "NaN" : "infinite");
       return FALSE;
     }
-    has_finite |= logits[i] > -INFINITY;
   }
-  if (!has_finite)
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
-        "all %u logits are minus infinity, expected one that is finite",
-        n_vocab);
-  return has_finite;
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
+      "all %u logits are minus infinity, expected one that is finite", n_vocab);
+  return FALSE;
+}
+
+/* Finds the largest logit. FALSE where there is none, or NaN or +infinity. */
+static gboolean
+check_logits (const float *logits, uint32_t n_vocab, float *max, GError **error)
+{
+  float lanes[N_LANES];
+  gboolean has_nan = FALSE;
+  uint32_t i = 0;
+
+  for (int k = 0; k < N_LANES; k++)
+    lanes[k] = -INFINITY;
+  for (; i + N_LANES <= n_vocab; i += N_LANES) {
+    for (int k = 0; k < N_LANES; k++) {
+      float l = logits[i + (uint32_t) k];
+      lanes[k] = l > lanes[k] ? l : lanes[k];
+      has_nan |= l != l;
+    }
+  }
+  for (; i < n_vocab; i++) {
+    lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+    has_nan |= logits[i] != logits[i];
+  }
+  *max = lanes[0];
+  for (int k = 1; k < N_LANES; k++)
+    *max = MAX (*max, lanes[k]);
+  return (!has_nan && isfinite (*max)) || fail_check (logits, n_vocab, error);
 }
 
 static gboolean
@@ -485,58 +554,111 @@ is_greedy (const BnSamplerConfig *config)
   return config->temperature <= 0 && config->dynatemp_range <= 0;
 }
 
-/* The candidates of the whole vocabulary, or of its best token. Tokens with
- * logit -infinity are no candidates. */
-static List
-list_candidates (const BnSampler *self, BnSamplerScratch *scratch)
+static gboolean
+has_penalties (const BnSamplerConfig *config)
 {
-  List list = {scratch->candidates, 0, 0};
-  const float *logits = scratch->logits;
+  return config->penalty_last_n != 0 && config->mirostat == 0
+         && (config->penalty_repeat != 1 || config->penalty_freq != 0
+             || config->penalty_present != 0);
+}
 
-  if (is_greedy (&self->config)) {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < self->n_vocab; i++) {
-      if (logits[i] > logits[best])
-        best = i;
+/* ---- the first list ---- */
+
+static void
+list_greedy (List *list, const float *logits, float max)
+{
+  uint32_t best = 0;
+
+  while (logits[best] != max)
+    best++;
+  list->c[0] = (BnCandidate){best, max, 1};
+  list->n = 1;
+  list->is_sorted = TRUE;
+}
+
+/* Everything that can be drawn. */
+static void
+list_all (List *list, const float *logits, uint32_t n_vocab)
+{
+  for (uint32_t i = 0; i < n_vocab; i++) {
+    list->c[list->n] = (BnCandidate){i, logits[i], 0};
+    list->n += logits[i] > -INFINITY;
+  }
+}
+
+/* The best k. A heap of the best so far with the worst of them at its root:
+ * nearly every logit fails the one comparison with it. */
+static void
+list_top (List *list, const float *logits, uint32_t n_vocab, size_t k)
+{
+  BnCandidate *c = list->c;
+  uint32_t i = 0;
+
+  for (; list->n < k && i < n_vocab; i++) {
+    c[list->n] = (BnCandidate){i, logits[i], 0};
+    list->n += logits[i] > -INFINITY;
+  }
+  for (size_t parent = list->n / 2; parent-- > 0;)
+    sift_down (c, parent, list->n);
+  for (; i < n_vocab; i++) {
+    /* An equal one has the higher token. */
+    if (logits[i] > c[0].logit) {
+      c[0] = (BnCandidate){i, logits[i], 0};
+      sift_down (c, 0, list->n);
     }
-    list.c[0] = (BnCandidate){best, logits[best], 1};
-    list.n = list.n_ordered = 1;
-    return list;
   }
-  for (uint32_t i = 0; i < self->n_vocab; i++) {
-    list.c[list.n] = (BnCandidate){i, logits[i], 0};
-    list.n += logits[i] > -INFINITY;
+  for (size_t end = list->n; end-- > 1;) {
+    swap (&c[0], &c[end]);
+    sift_down (c, 0, end);
   }
-  return list;
+  list->is_sorted = TRUE;
 }
 
 /* ---- the chain ---- */
+
+/* Bias and penalties, in a copy where there are any. */
+static const float *
+adjust_logits (
+    const BnSampler *self, BnSamplerScratch *scratch, const float *logits)
+{
+  if (self->config.n_biases == 0 && self->window == NULL)
+    return logits;
+  memcpy (scratch->logits, logits, self->n_vocab * sizeof *logits);
+  apply_biases (self, scratch->logits);
+  apply_penalties (self, scratch->logits);
+  return scratch->logits;
+}
 
 static gboolean
 run_chain (BnSampler *self, BnSamplerScratch *scratch, const float *logits,
     List *list, GError **error)
 {
   const BnSamplerConfig *config = &self->config;
+  float max;
 
   g_assert (scratch->n_vocab == self->n_vocab);
-  memcpy (scratch->logits, logits, self->n_vocab * sizeof *logits);
-  apply_biases (self, scratch->logits);
-  if (config->mirostat == 0)
-    apply_penalties (self, scratch->logits);
-  if (!check_logits (scratch->logits, self->n_vocab, error))
+  logits = adjust_logits (self, scratch, logits);
+  if (!check_logits (logits, self->n_vocab, &max, error))
     return FALSE;
-  *list = list_candidates (self, scratch);
-  if (is_greedy (config))
-    return TRUE;
 
+  *list = (List){.c = scratch->candidates, .spare = scratch->spare};
+  if (is_greedy (config)) {
+    list_greedy (list, logits, max);
+    return TRUE;
+  }
   if (config->mirostat != 0) {
+    list_all (list, logits, self->n_vocab);
     apply_temperature (list, config->temperature);
     if (config->mirostat == 1)
       filter_mirostat_1 (self, list);
     else
       filter_mirostat_2 (self, list);
   } else {
-    filter_top_k (list, config);
+    if (config->top_k != 0)
+      list_top (
+          list, logits, self->n_vocab, MAX (config->top_k, config->min_keep));
+    else
+      list_all (list, logits, self->n_vocab);
     filter_typical (list, config);
     filter_top_p (list, config);
     filter_min_p (list, config);
@@ -598,14 +720,6 @@ bn_sampler_sample (BnSampler *self, BnSamplerScratch *scratch,
 
 /* ---- the penalty window ---- */
 
-static gboolean
-has_penalties (const BnSamplerConfig *config)
-{
-  return config->penalty_last_n != 0 && config->mirostat == 0
-         && (config->penalty_repeat != 1 || config->penalty_freq != 0
-             || config->penalty_present != 0);
-}
-
 static void
 forget_token (BnSampler *self, uint32_t token)
 {
@@ -647,6 +761,7 @@ bn_sampler_scratch_new (uint32_t n_vocab)
   self->n_vocab = n_vocab;
   self->logits = g_new (float, n_vocab);
   self->candidates = g_new (BnCandidate, n_vocab);
+  self->spare = g_new (BnCandidate, n_vocab);
   return self;
 }
 
@@ -655,6 +770,7 @@ bn_sampler_scratch_free (BnSamplerScratch *self)
 {
   g_free (self->logits);
   g_free (self->candidates);
+  g_free (self->spare);
   g_free (self);
 }
 
