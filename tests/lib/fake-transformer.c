@@ -45,6 +45,7 @@ fake_reset (void)
   fake.n_cells = 0;
   fake.fails_to_load = FALSE;
   fake.has_load_gate = FALSE;
+  fake.pass_us = 0;
   fake.n_open = G_MAXUINT;
   fake.is_inside = FALSE;
   fake.n_aborted = 0;
@@ -435,6 +436,9 @@ bn_transformer_forward (BnTransformer *self, BnRun *runs, uint32_t n_runs,
 
   check_thread ();
   g_mutex_lock (&fake.mutex);
+  gint64 end = g_get_monotonic_time () + fake.pass_us;
+  while (fake.pass_us > 0 && g_get_monotonic_time () < end)
+    g_cond_wait_until (&fake.cond, &fake.mutex, end);
   gboolean goes_on = pass_gate (is_flag_set, abort);
   fake.n_aborted += !goes_on;
   if (goes_on && fake.n_steps < FAKE_MAX_STEPS)

@@ -27,6 +27,7 @@ typedef struct {
   guint n_cells;      /* of the cache, 0: what is asked for */
   gboolean fails_to_load;
   gboolean has_load_gate; /* loading waits for fake_open() */
+  guint pass_us;          /* a pass takes at least so long */
 
   /* Under the mutex. */
   GMutex mutex;

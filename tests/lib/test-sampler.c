@@ -453,6 +453,30 @@ test_large (void)
   }
 }
 
+/* Of equal tokens the lowest come first, however they were sorted. */
+static void
+test_ties (void)
+{
+  static const guint sizes[] = {20, 64, 65, 200, 3000};
+
+  for (gsize k = 0; k < G_N_ELEMENTS (sizes); k++) {
+    guint n_vocab = sizes[k];
+    g_autofree float *logits = g_new0 (float, n_vocab);
+    g_autofree char *settings =
+        g_strdup_printf ("{\"top-p\": %g}", 9.5 / n_vocab);
+    g_autoptr (BnSamplerScratch) scratch = bn_sampler_scratch_new (n_vocab);
+    g_autoptr (BnSampler) sampler = make_sampler (settings, 1, n_vocab, 64);
+    const BnCandidate *kept;
+    size_t n_kept;
+
+    g_assert_true (
+        bn_sampler_filter (sampler, scratch, logits, &kept, &n_kept, NULL));
+    g_assert_cmpuint (n_kept, ==, 10);
+    for (guint i = 0; i < n_kept; i++)
+      g_assert_cmpuint (kept[i].token, ==, i);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -467,5 +491,6 @@ main (int argc, char **argv)
   g_test_add_func ("/sampler/random", test_random);
   g_test_add_func ("/sampler/bad-logits", test_bad_logits);
   g_test_add_func ("/sampler/large", test_large);
+  g_test_add_func ("/sampler/ties", test_ties);
   return g_test_run ();
 }

@@ -377,6 +377,29 @@ test_prefill_does_not_stall (void)
   g_assert_cmpuint (n_mixed, >=, 8);
 }
 
+/* How much of a prompt joins is a matter of the time it takes: here a token of
+ * the prompt takes 5 ms or more, so that 20 at most fit into 100 ms. */
+static void
+test_prefill_is_limited (void)
+{
+  fake_reset ();
+  fake.pass_us = 10000;
+  BnScheduler *scheduler = start_ready (4, 200);
+
+  fake_let (1);
+  g_autoptr (BnRequest) first = submit (scheduler, 1, 2, 6);
+  fake_wait_inside ();
+  g_autoptr (BnRequest) second = submit (scheduler, 2, 220, 1);
+  fake_open ();
+  check_request (second, 2, 220, 1);
+  check_request (first, 1, 2, 6);
+  stop_scheduler (scheduler);
+  g_assert_cmpuint (fake.steps[1].n_runs, ==, 1);
+  g_assert_cmpuint (fake.steps[2].n_runs, ==, 2);
+  g_assert_cmpuint (fake.steps[2].n_prompt_tokens, >=, 16);
+  g_assert_cmpuint (fake.steps[2].n_prompt_tokens, <=, 20);
+}
+
 /* Two prompts share the batch; the short one is not behind the long one. */
 static void
 test_prefill_is_shared (void)
@@ -932,6 +955,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scheduler/batch", test_batch);
   g_test_add_func (
       "/scheduler/prefill-does-not-stall", test_prefill_does_not_stall);
+  g_test_add_func ("/scheduler/prefill-is-limited", test_prefill_is_limited);
   g_test_add_func ("/scheduler/prefill-is-shared", test_prefill_is_shared);
   g_test_add_func ("/scheduler/parked", test_parked);
   g_test_add_func ("/scheduler/pages-are-short", test_pages_are_short);
