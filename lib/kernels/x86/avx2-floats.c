@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Products of rows of F32, F16 and BF16 with AVX2: four rows by up to three
- * activation rows, one vector of sums for each pair. Column i is added to
- * lane i % 8 with one rounding (fma), the lanes at the end; the same for a
- * row alone. */
+/* Products of rows of F32, F16 and BF16 with AVX2: one activation row takes
+ * one row at a time, because memory is fastest when it is read as one stream;
+ * more take MAX_ROWS by MAX_ACTS at a time. Either way column i is added to
+ * lane i % 16 of two vectors of sums with one rounding (fma), the lanes at the
+ * end. */
 #include "init.h"
 
 #include "avx2.h"
 
 enum {
   FLOATS = 8, /* in a vector */
-  MAX_ROWS = 4,
+  COLS = 16,  /* of one step: even and odd vectors have sums of their own */
+  MAX_ROWS = 2,
   MAX_ACTS = 3,
-  PREFETCH = 1024, /* bytes; farther than the processor looks by itself */
+  PREFETCH = 1024,           /* bytes; farther than the processor looks */
   CACHED_BYTES = 256 * 1024, /* of rows that are used for all activations */
 };
 
@@ -37,62 +39,70 @@ load_bf16x8 (const uint8_t *row, size_t col)
       _mm256_slli_epi32 (_mm256_cvtepu16_epi32 (load_128 (row + 2 * col)), 16));
 }
 
-/* The last columns, followed by zeros. */
-BN_INLINE __m256
-load_tail (LoadWeights load, const uint8_t *row, size_t col, uint32_t n,
-    const size_t element_size)
-{
-  uint8_t padded[FLOATS * sizeof (float)] = {0};
-
-  memcpy (padded, row + col * element_size, (n - col) * element_size);
-  return load (padded, 0);
-}
-
 BN_INLINE void
 dot_rows (float *y, size_t y_stride, const uint8_t *rows, size_t row_size,
     const uint8_t *acts, size_t act_stride, uint32_t n, LoadWeights load,
     const size_t element_size, const int n_rows, const int n_acts)
 {
-  __m256 sums[MAX_ROWS][MAX_ACTS] = {0};
-  size_t col = 0;
+  __m256 even[MAX_ROWS][MAX_ACTS] = {0}, odd[MAX_ROWS][MAX_ACTS] = {0};
+  uint8_t last_rows[MAX_ROWS][COLS * sizeof (float)];
+  float last_acts[MAX_ACTS][COLS];
 
-  for (; col + FLOATS <= n; col += FLOATS) {
+  for (uint32_t col = 0; col < n; col += COLS) {
     __m256 a[MAX_ACTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < n_acts; i++)
-      a[i] = load_f32x8 (acts + i * act_stride, col);
-#pragma GCC unroll 16
-    for (int row = 0; row < n_rows; row++) {
-      const uint8_t *weights = rows + row * row_size;
-      __m256 w = load (weights, col);
+    size_t at = col;
 
-      prefetch (weights + col * element_size, PREFETCH);
-#pragma GCC unroll 16
+    if (n - col < COLS) { /* the last columns, with zeros behind them */
+      size_t rest = n - col;
+
+      memset (last_rows, 0, sizeof last_rows);
+      memset (last_acts, 0, sizeof last_acts);
+      for (int row = 0; row < n_rows; row++)
+        memcpy (last_rows[row], rows + row * row_size + col * element_size,
+            rest * element_size);
+      for (int i = 0; i < n_acts; i++)
+        memcpy (last_acts[i], acts + i * act_stride + col * sizeof (float),
+            rest * sizeof (float));
+      rows = last_rows[0];
+      row_size = sizeof last_rows[0];
+      acts = (const uint8_t *) last_acts[0];
+      act_stride = sizeof last_acts[0];
+      at = 0;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++)
+      a[i] = load_f32x8 (acts + i * act_stride, at);
+#pragma GCC unroll 4
+    for (int row = 0; row < n_rows; row++) {
+      __m256 w = load (rows + row * row_size, at);
+
+      prefetch (rows + row * row_size + at * element_size, PREFETCH);
+#pragma GCC unroll 4
       for (int i = 0; i < n_acts; i++) {
-        sums[row][i] = _mm256_fmadd_ps (w, a[i], sums[row][i]);
-        BN_KEEP (sums[row][i]);
+        even[row][i] = _mm256_fmadd_ps (w, a[i], even[row][i]);
+        BN_KEEP (even[row][i]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++)
+      a[i] = load_f32x8 (acts + i * act_stride, at + FLOATS);
+#pragma GCC unroll 4
+    for (int row = 0; row < n_rows; row++) {
+      __m256 w = load (rows + row * row_size, at + FLOATS);
+
+#pragma GCC unroll 4
+      for (int i = 0; i < n_acts; i++) {
+        odd[row][i] = _mm256_fmadd_ps (w, a[i], odd[row][i]);
+        BN_KEEP (odd[row][i]);
       }
     }
   }
-  if (col < n) {
-    __m256 a[MAX_ACTS];
-#pragma GCC unroll 16
-    for (int i = 0; i < n_acts; i++)
-      a[i] =
-          load_tail (load_f32x8, acts + i * act_stride, col, n, sizeof (float));
-#pragma GCC unroll 16
-    for (int row = 0; row < n_rows; row++) {
-      __m256 w = load_tail (load, rows + row * row_size, col, n, element_size);
-#pragma GCC unroll 16
-      for (int i = 0; i < n_acts; i++)
-        sums[row][i] = _mm256_fmadd_ps (w, a[i], sums[row][i]);
-    }
-  }
-#pragma GCC unroll 16
+#pragma GCC unroll 4
   for (int row = 0; row < n_rows; row++) {
-#pragma GCC unroll 16
+#pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
-      y[i * y_stride + row] = sum_f32 (sums[row][i]);
+      y[i * y_stride + row] =
+          sum_f32 (_mm256_add_ps (even[row][i], odd[row][i]));
   }
 }
 
@@ -127,12 +137,14 @@ matmul_floats (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   for (uint32_t first = row_begin; first < row_end; first += step) {
     uint32_t stop = row_end - first < step ? row_end : first + step;
 
-    for (uint32_t i = 0; i < n_acts; i += MAX_ACTS) {
+    for (uint32_t i = 0, n; i < n_acts; i += n) {
       const uint8_t *a = (const uint8_t *) acts + i * act_stride;
-      uint32_t n = n_acts - i < MAX_ACTS ? n_acts - i : MAX_ACTS;
       uint32_t row = first;
 
-      for (; row + MAX_ROWS <= stop; row += MAX_ROWS)
+      n = n_acts - i;
+      if (n > MAX_ACTS) /* not one alone at the end */
+        n = n == MAX_ACTS + 1 ? MAX_ACTS - 1 : MAX_ACTS;
+      for (; n > 1 && row + MAX_ROWS <= stop; row += MAX_ROWS)
         dot_rows_acts (y + i * y_stride + row, y_stride,
             (const uint8_t *) w->data + row * row_size, row_size, a, act_stride,
             w->n_cols, load, element_size, MAX_ROWS, n);
