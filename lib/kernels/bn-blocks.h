@@ -169,29 +169,41 @@ bn_codes_q3_k (uint8_t codes[BN_QK_K], const BnBlockQ3_K *block)
     codes[i] |= (block->hmask[i % 32] >> (i / 32) & 1) << 2;
 }
 
-/* -32..31, one for 16 elements. */
+/* -32..31, one for 16 elements; four of them at a time in a word. */
 static inline void
 bn_scales_q3_k (int8_t scales[16], const BnBlockQ3_K *block)
 {
-  const uint8_t *s = block->scales;
+  uint32_t low[2] = {
+      bn_load_u32 (block->scales), bn_load_u32 (block->scales + 4)};
+  uint32_t high = bn_load_u32 (block->scales + 8);
 
-  for (int j = 0; j < 16; j++) {
-    int low = j < 8 ? s[j] & 15 : s[j - 8] >> 4;
-    int high = s[8 + j % 4] >> (2 * (j / 4)) & 3;
-    scales[j] = (int8_t) ((low | high << 4) - 32);
+  for (int j = 0; j < 4; j++) {
+    uint32_t s = (low[j % 2] >> (j < 2 ? 0 : 4) & 0x0f0f0f0f)
+                 | (high >> (2 * j) & 0x03030303) << 4;
+    uint32_t sign;
+
+    /* minus 32: turn the sixth bit and repeat it above */
+    s ^= 0x20202020;
+    sign = s & 0x20202020;
+    s |= sign << 1 | sign << 2;
+    memcpy (scales + 4 * j, &s, sizeof s);
   }
 }
 
-/* Scales and minima 0..63 of Q4_K and Q5_K, one of each for 32 elements. */
+/* Scales and minima 0..63 of Q4_K and Q5_K, one of each for 32 elements; four
+ * of them at a time in a word. */
 static inline void
 bn_scales_q4_k (uint8_t scales[8], uint8_t mins[8], const uint8_t s[12])
 {
-  for (int j = 0; j < 4; j++) {
-    scales[j] = s[j] & 63;
-    mins[j] = s[j + 4] & 63;
-    scales[j + 4] = (uint8_t) ((s[j + 8] & 15) | (s[j] >> 6) << 4);
-    mins[j + 4] = (uint8_t) (s[j + 8] >> 4 | (s[j + 4] >> 6) << 4);
-  }
+  uint32_t first = bn_load_u32 (s), second = bn_load_u32 (s + 4);
+  uint32_t third = bn_load_u32 (s + 8);
+  const uint32_t words[4] = {first & 0x3f3f3f3f,
+      (third & 0x0f0f0f0f) | (first >> 6 & 0x03030303) << 4,
+      second & 0x3f3f3f3f,
+      (third >> 4 & 0x0f0f0f0f) | (second >> 6 & 0x03030303) << 4};
+
+  memcpy (scales, words, 8);
+  memcpy (mins, words + 2, 8);
 }
 
 static inline void

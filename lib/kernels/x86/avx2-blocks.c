@@ -491,8 +491,7 @@ load_tq1_0 (const uint8_t *row, uint32_t b)
   /* bytes 32..47 with their second trits beside the first; then 16 trits of
    * qh, four of each byte */
   __m128i tail = load_128 (block->qs + 32);
-  uint32_t qh = bn_load_u32 (block->qh);
-  uint8_t last[16];
+  __m256i last = _mm256_set1_epi32 ((int) bn_load_u32 (block->qh));
   __m256i pair, fifth;
   Block256 w;
 
@@ -507,12 +506,13 @@ load_tq1_0 (const uint8_t *row, uint32_t b)
   pair = times_3 (times_3 (pair));
   w.codes[6] = first_trits (pair);
   pair = times_3 (times_3 (pair));
-  for (int n = 0; n < 4; n++) {
-    for (int i = 0; i < 4; i++)
-      last[4 * n + i] = bn_trit ((uint8_t) (qh >> (8 * i)), n);
-  }
+  /* word n holds the four bytes times 3^n */
+  last = _mm256_blend_epi32 (last, times_3 (last), 0x0e);
+  last = _mm256_blend_epi32 (last, times_3 (last), 0x0c);
+  last = _mm256_blend_epi32 (last, times_3 (last), 0x08);
   fifth = first_trits (pair);
-  w.codes[7] = _mm256_inserti128_si256 (fifth, load_128 (last), 1);
+  w.codes[7] = _mm256_inserti128_si256 (
+      fifth, _mm256_castsi256_si128 (first_trits (last)), 1);
   w.scales = w.mins = _mm256_setzero_si256 ();
   w.d = load_f16 (block->d);
   w.dmin = 0;
