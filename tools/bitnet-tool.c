@@ -176,9 +176,23 @@ tool_progress_end (void)
 }
 
 char *
+tool_beside_program (const char *relative_path)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = program ? g_path_get_dirname (program) : NULL;
+  g_autofree char *path =
+      folder ? g_build_filename (folder, relative_path, NULL) : NULL;
+
+  if (path == NULL || !g_file_test (path, G_FILE_TEST_IS_REGULAR))
+    return NULL;
+  return g_steal_pointer (&path);
+}
+
+char *
 tool_default_model (void)
 {
   const char *data_dir = g_getenv ("BITNET_DATA_DIR");
+  char *beside;
 
   if (data_dir != NULL && data_dir[0] != '\0') {
     g_autofree char *path = g_build_filename (data_dir, "demo.gguf", NULL);
@@ -186,5 +200,8 @@ tool_default_model (void)
     if (g_file_test (path, G_FILE_TEST_EXISTS))
       return g_steal_pointer (&path);
   }
+  beside = tool_beside_program ("../data/demo.gguf");
+  if (beside != NULL)
+    return beside;
   return g_build_filename (BITNET_INSTALLED_DATA_DIR, "demo.gguf", NULL);
 }

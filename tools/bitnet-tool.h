@@ -49,5 +49,10 @@ int tool_fail_usage (const char *command, const char *format, ...)
 void tool_progress (guint64 done, guint64 total, gpointer label);
 void tool_progress_end (void);
 
-/* The demo model: $BITNET_DATA_DIR/demo.gguf, else the installed one. */
+/* A file at a path relative to the folder of the running program, for a
+ * program that runs where it was built; NULL if there is none. */
+char *tool_beside_program (const char *relative_path);
+
+/* The demo model: $BITNET_DATA_DIR/demo.gguf, else the one of the build folder
+ * the program runs from, else the installed one. */
 char *tool_default_model (void);

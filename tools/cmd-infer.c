@@ -248,17 +248,14 @@ read_prompt (Options *options, int *status)
 static gboolean
 load_plugin (GError **error)
 {
-  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *folder = program ? g_path_get_dirname (program) : NULL;
-  g_autofree char *beside = folder ? g_build_filename (folder, "..", "elements",
-                                BITNET_PLUGIN_FILE, NULL)
-                                   : NULL;
+  g_autofree char *beside =
+      tool_beside_program ("../elements/" BITNET_PLUGIN_FILE);
   const char *installed = BITNET_PLUGIN_DIR "/" BITNET_PLUGIN_FILE;
   const char *path = NULL;
   g_autoptr (GstPlugin) plugin = NULL;
   g_autoptr (GstElementFactory) factory = NULL;
 
-  if (beside && g_file_test (beside, G_FILE_TEST_IS_REGULAR))
+  if (beside)
     path = beside;
   else if (g_file_test (installed, G_FILE_TEST_IS_REGULAR))
     path = installed;
@@ -387,6 +384,7 @@ apply_options (Run *run)
 static gboolean
 build_pipeline (Run *run, GError **error)
 {
+  g_autofree char *model = NULL;
   GstElement *source;
   g_autoptr (GstPad) pad = NULL;
 
@@ -411,8 +409,9 @@ build_pipeline (Run *run, GError **error)
         "the elements cannot be linked");
     return FALSE;
   }
-  if (run->options->model)
-    g_object_set (source, "location", run->options->model, NULL);
+  model = run->options->model ? g_strdup (run->options->model)
+                              : tool_default_model ();
+  g_object_set (source, "location", model, NULL);
   g_object_set (run->sink, "sync", FALSE, "signal-handoffs", TRUE, NULL);
   g_signal_connect (run->sink, "handoff", G_CALLBACK (on_text), run);
   pad = gst_element_get_static_pad (run->infer, "src");
