@@ -127,7 +127,6 @@ dot_tile_acts (Lanes lanes, const uint8_t *tile, const int8_t *const *q,
   dot_pair (lanes, tile, q, blocks, 2, n_acts);
 }
 
-#define ISA avx2
 #include "ternary-tmpl.h"
 
 void

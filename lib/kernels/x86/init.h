@@ -11,6 +11,8 @@ void bn_ternary_init_avx2 (BnKernels *k);
 void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
+void bn_attend_init_avx512 (BnKernels *k);
+void bn_floats_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
 
 static inline void
@@ -27,6 +29,8 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
 
   if (!(cpu_flags & BN_CPU_AVX512))
     return;
+  bn_attend_init_avx512 (k);
+  bn_floats_init_avx512 (k);
   bn_ternary_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
 }

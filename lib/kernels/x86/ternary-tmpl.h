@@ -17,7 +17,6 @@
  * block hold code 1, which is weight 0.
  *
  * The including file defines before:
- *   ISA                   suffix of the names below
  *   BLOCK_BYTES
  *   pack_block (dst, codes)       4 * BLOCK_BYTES codes to BLOCK_BYTES bytes
  *   dot_tile (lanes, tile, q, n_blocks)                one activation row
@@ -26,10 +25,6 @@
 #include "avx2.h"
 #include "bn-kernels.h"
 #include "ternary.h"
-
-#define NAME_2(name, isa) name##_##isa
-#define NAME_1(name, isa) NAME_2 (name, isa)
-#define NAME(name) NAME_1 (name, ISA)
 
 enum {
   BLOCK_COLS = 4 * BLOCK_BYTES,
@@ -44,15 +39,15 @@ n_blocks (uint32_t n_cols)
 }
 
 static size_t
-NAME (packed_size_ternary) (uint32_t n_rows, uint32_t n_cols)
+packed_size_ternary (uint32_t n_rows, uint32_t n_cols)
 {
   return ((size_t) n_rows + TILE_ROWS - 1) / TILE_ROWS * n_blocks (n_cols)
          * TILE_BLOCK;
 }
 
 static void
-NAME (pack_ternary) (void *dst, const void *src, uint32_t n_rows,
-    uint32_t n_cols, uint32_t row_begin, uint32_t row_end)
+pack_ternary (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
+    uint32_t row_begin, uint32_t row_end)
 {
   size_t tile_size = (size_t) n_blocks (n_cols) * TILE_BLOCK;
   uint32_t row_stop = (row_end + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
@@ -190,7 +185,7 @@ matmul (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
 }
 
 static void
-NAME (matmul_ternary) (float *y, size_t y_stride, const BnMatrix *w,
+matmul_ternary (float *y, size_t y_stride, const BnMatrix *w,
     uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
     uint32_t n_acts)
 {
@@ -199,7 +194,7 @@ NAME (matmul_ternary) (float *y, size_t y_stride, const BnMatrix *w,
 }
 
 static void
-NAME (matmul_ternary_x4) (float *y, size_t y_stride, const BnMatrix *w,
+matmul_ternary_x4 (float *y, size_t y_stride, const BnMatrix *w,
     uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
     uint32_t n_acts)
 {
@@ -210,9 +205,8 @@ NAME (matmul_ternary_x4) (float *y, size_t y_stride, const BnMatrix *w,
 static void
 init_ternary (BnKernels *k)
 {
-  k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){BN_ACT_I8, TILE_ROWS,
-      NAME (packed_size_ternary), NAME (pack_ternary), NAME (matmul_ternary)};
-  k->matmul[BN_PACK_TERNARY_X4] =
-      (BnMatmulOps){BN_ACT_I8X4, TILE_ROWS, NAME (packed_size_ternary),
-          NAME (pack_ternary), NAME (matmul_ternary_x4)};
+  k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_ternary, pack_ternary, matmul_ternary};
+  k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){BN_ACT_I8X4, TILE_ROWS,
+      packed_size_ternary, pack_ternary, matmul_ternary_x4};
 }

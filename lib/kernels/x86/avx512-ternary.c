@@ -87,7 +87,6 @@ dot_tile (Lanes lanes, const uint8_t *tile, const int8_t *q, uint32_t blocks)
   dot_tile_acts (lanes, tile, &q, blocks, 1);
 }
 
-#define ISA avx512
 #include "ternary-tmpl.h"
 
 void

@@ -1,55 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Products of rows of F32, F16 and BF16 with AVX2: one activation row takes
+/* Products of rows of F32, F16 and BF16 with vectors: one activation row takes
  * one row at a time, because memory is fastest when it is read as one stream;
  * more take MAX_ROWS by MAX_ACTS at a time. Either way column i is added to
- * lane i % 16 of two vectors of sums with one rounding (fma), the lanes at the
- * end. */
+ * lane i % COLS of two vectors of sums with one rounding (fma), the lanes at
+ * the end. */
 #include "init.h"
 
-#include "avx2.h"
+#include "floats.h"
 
 enum {
-  FLOATS = 8, /* in a vector */
-  COLS = 16,  /* of one step: even and odd vectors have sums of their own */
+  COLS = 2 * FLOATS, /* of one step */
+#ifdef __AVX512F__
+  MAX_ROWS = 4,
+#else
   MAX_ROWS = 2,
+#endif
   MAX_ACTS = 3,
   PREFETCH = 1024,           /* bytes; farther than the processor looks */
   CACHED_BYTES = 256 * 1024, /* of rows that are used for all activations */
 };
 
-/* Eight weights from column col on. */
-typedef __m256 (*LoadWeights) (const uint8_t *row, size_t col);
-
-BN_INLINE __m256
-load_f32x8 (const uint8_t *row, size_t col)
-{
-  return _mm256_loadu_ps ((const float *) (const void *) (row + 4 * col));
-}
-
-BN_INLINE __m256
-load_f16x8 (const uint8_t *row, size_t col)
-{
-  return _mm256_cvtph_ps (load_128 (row + 2 * col));
-}
-
-BN_INLINE __m256
-load_bf16x8 (const uint8_t *row, size_t col)
-{
-  return _mm256_castsi256_ps (
-      _mm256_slli_epi32 (_mm256_cvtepu16_epi32 (load_128 (row + 2 * col)), 16));
-}
+typedef Floats (*LoadWeights) (const void *weights);
 
 BN_INLINE void
 dot_rows (float *y, size_t y_stride, const uint8_t *rows, size_t row_size,
     const uint8_t *acts, size_t act_stride, uint32_t n, LoadWeights load,
     const size_t element_size, const int n_rows, const int n_acts)
 {
-  __m256 even[MAX_ROWS][MAX_ACTS] = {0}, odd[MAX_ROWS][MAX_ACTS] = {0};
+  Floats even[MAX_ROWS][MAX_ACTS] = {0}, odd[MAX_ROWS][MAX_ACTS] = {0};
   uint8_t last_rows[MAX_ROWS][COLS * sizeof (float)];
   float last_acts[MAX_ACTS][COLS];
 
   for (uint32_t col = 0; col < n; col += COLS) {
-    __m256 a[MAX_ACTS];
+    Floats a[MAX_ACTS];
     size_t at = col;
 
     if (n - col < COLS) { /* the last columns, with zeros behind them */
@@ -71,28 +54,29 @@ dot_rows (float *y, size_t y_stride, const uint8_t *rows, size_t row_size,
     }
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
-      a[i] = load_f32x8 (acts + i * act_stride, at);
+      a[i] = floats_load (acts + i * act_stride + at * sizeof (float));
 #pragma GCC unroll 4
     for (int row = 0; row < n_rows; row++) {
-      __m256 w = load (rows + row * row_size, at);
+      Floats w = load (rows + row * row_size + at * element_size);
 
       prefetch (rows + row * row_size + at * element_size, PREFETCH);
 #pragma GCC unroll 4
       for (int i = 0; i < n_acts; i++) {
-        even[row][i] = _mm256_fmadd_ps (w, a[i], even[row][i]);
+        even[row][i] = floats_fma (w, a[i], even[row][i]);
         BN_KEEP (even[row][i]);
       }
     }
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
-      a[i] = load_f32x8 (acts + i * act_stride, at + FLOATS);
+      a[i] =
+          floats_load (acts + i * act_stride + (at + FLOATS) * sizeof (float));
 #pragma GCC unroll 4
     for (int row = 0; row < n_rows; row++) {
-      __m256 w = load (rows + row * row_size, at + FLOATS);
+      Floats w = load (rows + row * row_size + (at + FLOATS) * element_size);
 
 #pragma GCC unroll 4
       for (int i = 0; i < n_acts; i++) {
-        odd[row][i] = _mm256_fmadd_ps (w, a[i], odd[row][i]);
+        odd[row][i] = floats_fma (w, a[i], odd[row][i]);
         BN_KEEP (odd[row][i]);
       }
     }
@@ -102,7 +86,7 @@ dot_rows (float *y, size_t y_stride, const uint8_t *rows, size_t row_size,
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
       y[i * y_stride + row] =
-          sum_f32 (_mm256_add_ps (even[row][i], odd[row][i]));
+          floats_sum (floats_add (even[row][i], odd[row][i]));
   }
 }
 
@@ -156,23 +140,23 @@ matmul_floats (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   }
 }
 
-#define DEFINE_MATMUL(name, element_size)                                      \
-  static void matmul_##name##_avx2 (float *y, size_t y_stride,                 \
-      const BnMatrix *w, uint32_t row_begin, uint32_t row_end,                 \
-      const void *acts, size_t act_stride, uint32_t n_acts)                    \
+#define DEFINE_MATMUL(name, load, element_size)                                \
+  static void matmul_##name (float *y, size_t y_stride, const BnMatrix *w,     \
+      uint32_t row_begin, uint32_t row_end, const void *acts,                  \
+      size_t act_stride, uint32_t n_acts)                                      \
   {                                                                            \
     matmul_floats (y, y_stride, w, row_begin, row_end, acts, act_stride,       \
-        n_acts, load_##name##x8, element_size);                                \
+        n_acts, load, element_size);                                           \
   }
 
-DEFINE_MATMUL (f32, 4)
-DEFINE_MATMUL (f16, 2)
-DEFINE_MATMUL (bf16, 2)
+DEFINE_MATMUL (f32, floats_load, 4)
+DEFINE_MATMUL (f16, floats_load_f16, 2)
+DEFINE_MATMUL (bf16, floats_load_bf16, 2)
 
 void
-bn_floats_init_avx2 (BnKernels *k)
+BN_NAME (bn_floats_init) (BnKernels *k)
 {
-  k->matmul[BN_PACK_F32].matmul = matmul_f32_avx2;
-  k->matmul[BN_PACK_F16].matmul = matmul_f16_avx2;
-  k->matmul[BN_PACK_BF16].matmul = matmul_bf16_avx2;
+  k->matmul[BN_PACK_F32].matmul = matmul_f32;
+  k->matmul[BN_PACK_F16].matmul = matmul_f16;
+  k->matmul[BN_PACK_BF16].matmul = matmul_bf16;
 }
