@@ -31,13 +31,14 @@ encoder_load_template (
   if (template)
     return template;
   if (!g_file_get_contents (setting, &text, NULL, &local)) {
+    gboolean missing =
+        g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+
     g_set_error (error, BITNET_ERROR,
-        g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT)
-            ? BITNET_ERROR_NOT_FOUND
-            : BITNET_ERROR_READ,
-        "template \"%s\" is neither the name of a form nor a readable file: "
-        "%s",
-        setting, local->message);
+        missing ? BITNET_ERROR_NOT_FOUND : BITNET_ERROR_READ,
+        "template \"%s\": found neither a form of that name nor a file that "
+        "can be read%s%s",
+        setting, missing ? "" : ": ", missing ? "" : local->message);
     return NULL;
   }
   template = bitnet_template_new_from_text (text, &local);

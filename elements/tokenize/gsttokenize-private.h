@@ -66,6 +66,7 @@ struct _GstBitnetTokenize {
   BitnetModel *model;
   BitnetTokenizer *tokenizer;
   gboolean fallback;
+  gboolean have_model_start;        /* the model stream has begun */
   gboolean no_handles;              /* the model stream ended without them */
   BitnetConversation *conversation; /* no system message in it */
   gboolean discont;                 /* the conversation starts anew */
@@ -129,6 +130,14 @@ extern GstStaticPadTemplate gst_bitnet_tokenize_src_template;
  * answer. Takes prompt->text. */
 GstFlowReturn gst_bitnet_tokenize_handle_prompt (
     GstBitnetTokenize *self, Prompt *prompt);
+/* The same with the property prompt, once between two starts. */
+GstFlowReturn gst_bitnet_tokenize_handle_only_prompt (GstBitnetTokenize *self);
+/* Asks upstream for handles that no event has brought; TRUE if both are here
+ * now. */
+gboolean gst_bitnet_tokenize_ask_handles (GstBitnetTokenize *self);
+/* Waits, with wait.mutex held, for news or until it is time to ask again
+ * (FALSE). */
+gboolean gst_bitnet_tokenize_wait_for_change (GstBitnetTokenize *self);
 /* Until both handles are here. FLUSHING, or EOS if they never will be. */
 GstFlowReturn gst_bitnet_tokenize_wait_handles (
     GstBitnetTokenize *self, gboolean from_prompt_pad);

@@ -51,36 +51,6 @@ decide_mode (GstBitnetTokenize *self)
   g_mutex_unlock (&self->wait.mutex);
 }
 
-/* One shot: the prompt, once. */
-static GstFlowReturn
-send_only_prompt (GstBitnetTokenize *self)
-{
-  Prompt prompt = {.pts = GST_CLOCK_TIME_NONE, .duration = GST_CLOCK_TIME_NONE};
-  gboolean sent;
-
-  g_mutex_lock (&self->request_lock);
-  sent = self->prompt_sent;
-  self->prompt_sent = TRUE;
-  g_mutex_unlock (&self->request_lock);
-  if (sent)
-    return GST_FLOW_OK;
-  GST_OBJECT_LOCK (self);
-  prompt.text = g_strdup (self->prompt);
-  GST_OBJECT_UNLOCK (self);
-  if (prompt.text == NULL)
-    return GST_FLOW_OK;
-  if (!g_utf8_validate (prompt.text, -1, NULL)) {
-    g_autoptr (Framer) framer = framer_new ();
-
-    framer_push (framer, prompt.text, strlen (prompt.text));
-    framer_finish (framer);
-    gst_bitnet_tokenize_post_bad_text (self, framer_get_problem (framer));
-    g_free (prompt.text);
-    return GST_FLOW_ERROR;
-  }
-  return gst_bitnet_tokenize_handle_prompt (self, &prompt);
-}
-
 /* The source pad's task. */
 
 static void
@@ -110,17 +80,22 @@ wait_for_command (GstBitnetTokenize *self)
 }
 
 /* A branch added behind the model's EOS gets neither buffer nor event: if
- * upstream answers with both handles at once, this is such a branch. */
+ * handles can be had before the model stream begins here, this is such a
+ * branch. Otherwise the model pad takes over. */
 static void
 try_late_branch (GstBitnetTokenize *self)
 {
-  g_autoptr (BitnetModel) model = NULL;
-  g_autoptr (BitnetTokenizer) tokenizer = NULL;
-  gboolean fallback;
+  gboolean has_begun = FALSE;
 
-  model = gst_bitnet_pad_query_model (self->sinkpad);
-  tokenizer = gst_bitnet_pad_query_tokenizer (self->sinkpad, &fallback);
-  if (model && tokenizer && send_only_prompt (self) == GST_FLOW_OK)
+  while (!has_begun && !gst_bitnet_tokenize_ask_handles (self)) {
+    g_mutex_lock (&self->wait.mutex);
+    if (!self->wait.flushing && !self->have_model_start)
+      gst_bitnet_tokenize_wait_for_change (self);
+    has_begun = self->wait.flushing || self->have_model_start
+                || self->mode != MODE_ONE_SHOT;
+    g_mutex_unlock (&self->wait.mutex);
+  }
+  if (!has_begun && gst_bitnet_tokenize_handle_only_prompt (self) == GST_FLOW_OK)
     gst_bitnet_tokenize_push_eos (self);
 }
 
@@ -188,30 +163,22 @@ static GstFlowReturn
 sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstBitnetTokenize *self = GST_BITNET_TOKENIZE (parent);
-  gboolean complete;
+  gboolean has_model;
   g_autoptr (GError) error = NULL;
 
   gst_buffer_unref (buffer);
   if (get_mode (self) != MODE_ONE_SHOT)
     return GST_FLOW_OK;
+  if (gst_bitnet_tokenize_ask_handles (self))
+    return gst_bitnet_tokenize_handle_only_prompt (self);
+  /* Handles precede data: nothing to wait for here. */
   g_mutex_lock (&self->wait.mutex);
-  complete = self->model && self->tokenizer;
+  has_model = self->model != NULL;
   g_mutex_unlock (&self->wait.mutex);
-  if (!complete) {
-    g_autoptr (BitnetModel) model = gst_bitnet_pad_query_model (pad);
-    gboolean fallback;
-    g_autoptr (BitnetTokenizer) tokenizer =
-        gst_bitnet_pad_query_tokenizer (pad, &fallback);
-
-    /* Handles precede data: nothing to wait for here. */
-    if (model == NULL || tokenizer == NULL) {
-      g_set_error (&error, BITNET_ERROR, BITNET_ERROR_NOT_FOUND,
-          "no %s handle arrived before the data; is %s upstream?",
-          model ? "tokenizer" : "model", model ? "tokresolve" : "ggufsrc");
-      return gst_bitnet_fail (GST_ELEMENT (self), &self->wait, error);
-    }
-  }
-  return send_only_prompt (self);
+  g_set_error (&error, BITNET_ERROR, BITNET_ERROR_NOT_FOUND,
+      "no %s handle arrived before the data; is %s upstream?",
+      has_model ? "tokenizer" : "model", has_model ? "tokresolve" : "ggufsrc");
+  return gst_bitnet_fail (GST_ELEMENT (self), &self->wait, error);
 }
 
 /* Says once that nothing will happen by itself. */
@@ -260,6 +227,16 @@ take_handles (GstBitnetTokenize *self, BitnetModel *model,
 }
 
 static void
+take_model_start (GstBitnetTokenize *self)
+{
+  g_mutex_lock (&self->wait.mutex);
+  self->have_model_start = TRUE;
+  self->no_handles = FALSE;
+  g_cond_broadcast (&self->wait.cond);
+  g_mutex_unlock (&self->wait.mutex);
+}
+
+static void
 take_model_eos (GstBitnetTokenize *self)
 {
   gboolean complete;
@@ -276,7 +253,7 @@ take_model_eos (GstBitnetTokenize *self)
     gst_bitnet_tokenize_push_eos (self); /* upstream has said why */
   } else if (get_mode (self) == MODE_ONE_SHOT) {
     /* A branch linked after the buffer but before the EOS. */
-    send_only_prompt (self);
+    gst_bitnet_tokenize_handle_only_prompt (self);
     gst_bitnet_tokenize_push_eos (self);
   }
 }
@@ -292,6 +269,8 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   if (gst_bitnet_event_parse_model (event, &model)
       || gst_bitnet_event_parse_tokenizer (event, &tokenizer, &fallback))
     take_handles (self, model, tokenizer, fallback);
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
+    take_model_start (self);
   else if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     take_model_eos (self);
   /* The output is another stream: nothing else of this one goes down. */
@@ -415,11 +394,11 @@ take_prompt_segment (GstBitnetTokenize *self, GstEvent *event)
   GST_OBJECT_LOCK (self);
   framing = self->framing;
   GST_OBJECT_UNLOCK (self);
-  if (self->content == CONTENT_JSON)
-    framing = FRAMING_BUFFER;
-  else if (framing == FRAMING_AUTO)
+  if (framing == FRAMING_AUTO)
     framing =
-        segment->format == GST_FORMAT_BYTES ? FRAMING_LINE : FRAMING_BUFFER;
+        segment->format == GST_FORMAT_BYTES && self->content != CONTENT_JSON
+            ? FRAMING_LINE
+            : FRAMING_BUFFER;
   framer_reset (self->framer, (Framing) framing);
 
   g_rec_mutex_lock (&self->push_lock);
@@ -635,6 +614,7 @@ gst_bitnet_tokenize_start (GstBitnetTokenize *self)
   self->content = CONTENT_TEXT;
   framer_reset (self->framer, FRAMING_LINE);
   g_mutex_lock (&self->wait.mutex);
+  self->have_model_start = FALSE;
   self->no_handles = FALSE;
   self->prompt_flushing = FALSE;
   self->told_idle = FALSE;

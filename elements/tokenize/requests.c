@@ -6,6 +6,10 @@
 
 #define GST_CAT_DEFAULT gst_bitnet_tokenize_debug
 
+enum {
+  ASK_INTERVAL_US = 100 * 1000,
+};
+
 /* What one request works with, copied once. */
 typedef struct {
   char *system_prompt;
@@ -49,18 +53,29 @@ is_flushing (GstBitnetTokenize *self, gboolean from_prompt_pad)
   return self->wait.flushing || (from_prompt_pad && self->prompt_flushing);
 }
 
+static gboolean
+has_handles (GstBitnetTokenize *self)
+{
+  gboolean complete;
+
+  g_mutex_lock (&self->wait.mutex);
+  complete = self->model && self->tokenizer;
+  g_mutex_unlock (&self->wait.mutex);
+  return complete;
+}
+
 /* A branch that was linked after the model's EOS sees no event. */
-static void
-ask_for_handles (GstBitnetTokenize *self)
+gboolean
+gst_bitnet_tokenize_ask_handles (GstBitnetTokenize *self)
 {
   g_autoptr (BitnetModel) model = NULL;
   g_autoptr (BitnetTokenizer) tokenizer = NULL;
   gboolean fallback;
 
+  if (has_handles (self))
+    return TRUE;
   model = gst_bitnet_pad_query_model (self->sinkpad);
   tokenizer = gst_bitnet_pad_query_tokenizer (self->sinkpad, &fallback);
-  if (model == NULL || tokenizer == NULL)
-    return;
   g_mutex_lock (&self->wait.mutex);
   if (self->model == NULL)
     self->model = g_steal_pointer (&model);
@@ -70,6 +85,21 @@ ask_for_handles (GstBitnetTokenize *self)
   }
   g_cond_broadcast (&self->wait.cond);
   g_mutex_unlock (&self->wait.mutex);
+  return has_handles (self);
+}
+
+/* FALSE at the time limit. A stream that has begun brings its handles; only
+ * one that has not needs to be asked again, because the elements upstream may
+ * not be linked or active yet. */
+gboolean
+gst_bitnet_tokenize_wait_for_change (GstBitnetTokenize *self)
+{
+  if (self->have_model_start) {
+    g_cond_wait (&self->wait.cond, &self->wait.mutex);
+    return TRUE;
+  }
+  return g_cond_wait_until (&self->wait.cond, &self->wait.mutex,
+      g_get_monotonic_time () + ASK_INTERVAL_US);
 }
 
 GstFlowReturn
@@ -77,23 +107,22 @@ gst_bitnet_tokenize_wait_handles (
     GstBitnetTokenize *self, gboolean from_prompt_pad)
 {
   GstFlowReturn ret = GST_FLOW_OK;
-  gboolean complete;
+  gboolean complete = FALSE, ask_again;
 
-  g_mutex_lock (&self->wait.mutex);
-  complete = self->model && self->tokenizer;
-  g_mutex_unlock (&self->wait.mutex);
-  if (!complete)
-    ask_for_handles (self);
-
-  g_mutex_lock (&self->wait.mutex);
-  while (!is_flushing (self, from_prompt_pad) && !self->no_handles
-         && !(self->model && self->tokenizer))
-    g_cond_wait (&self->wait.cond, &self->wait.mutex);
-  if (is_flushing (self, from_prompt_pad))
-    ret = GST_FLOW_FLUSHING;
-  else if (!(self->model && self->tokenizer))
-    ret = GST_FLOW_EOS;
-  g_mutex_unlock (&self->wait.mutex);
+  while (ret == GST_FLOW_OK && !complete) {
+    gst_bitnet_tokenize_ask_handles (self);
+    g_mutex_lock (&self->wait.mutex);
+    do {
+      complete = self->model && self->tokenizer;
+      if (is_flushing (self, from_prompt_pad))
+        ret = GST_FLOW_FLUSHING;
+      else if (!complete && self->no_handles)
+        ret = GST_FLOW_EOS;
+      ask_again = ret == GST_FLOW_OK && !complete
+                  && !gst_bitnet_tokenize_wait_for_change (self);
+    } while (ret == GST_FLOW_OK && !complete && !ask_again);
+    g_mutex_unlock (&self->wait.mutex);
+  }
   return ret;
 }
 
@@ -153,21 +182,35 @@ gst_bitnet_tokenize_reset_conversation (GstBitnetTokenize *self)
 }
 
 static gboolean
+load_json (BitnetConversation *conversation, const char *json, char **overrides,
+    GError **error)
+{
+  g_autoptr (BitnetParams) params = bitnet_params_new ();
+
+  if (!bitnet_conversation_load_request (
+          conversation, json, -1, overrides, error))
+    return FALSE;
+  if (bitnet_conversation_get_n_messages (conversation) == 0) {
+    g_set_error_literal (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "the request has no messages, expected at least one");
+    return FALSE;
+  }
+  return *overrides == NULL
+         || bitnet_params_load_json (params, *overrides, -1, error);
+}
+
+static gboolean
 load_request (BitnetConversation *conversation, const Prompt *prompt,
     char **overrides, GError **error)
 {
-  g_autoptr (BitnetParams) params = NULL;
-
   if (!prompt->is_json)
     return bitnet_conversation_append (
         conversation, "user", prompt->text, error);
-  if (!bitnet_conversation_load_request (
-          conversation, prompt->text, -1, overrides, error))
-    return FALSE;
-  if (*overrides == NULL)
+  if (load_json (conversation, prompt->text, overrides, error))
     return TRUE;
-  params = bitnet_params_new ();
-  return bitnet_params_load_json (params, *overrides, -1, error);
+  if (error && *error)
+    (*error)->code = BITNET_ERROR_ENCODING; /* the stream is malformed */
+  return FALSE;
 }
 
 /* The conversation that ends with this prompt, and what of it is kept. */
@@ -182,11 +225,8 @@ build_conversation (GstBitnetTokenize *self, const Job *job,
                      ? bitnet_conversation_copy (self->conversation)
                      : bitnet_conversation_new ();
   g_mutex_unlock (&self->wait.mutex);
-  if (!load_request (conversation, prompt, overrides, error)) {
-    if (prompt->is_json && error && *error)
-      (*error)->code = BITNET_ERROR_ENCODING; /* the stream is malformed */
+  if (!load_request (conversation, prompt, overrides, error))
     return NULL;
-  }
   if (job->history_size > 0)
     bitnet_conversation_trim (conversation, job->history_size + 1);
   if (job->system_prompt
@@ -333,6 +373,39 @@ gst_bitnet_tokenize_handle_prompt (GstBitnetTokenize *self, Prompt *prompt)
   ret = handle_locked (self, prompt);
   g_mutex_unlock (&self->request_lock);
   g_clear_pointer (&prompt->text, g_free);
+  return ret;
+}
+
+/* Whoever comes second returns when the prompt is out, so that EOS cannot
+ * overtake it. */
+GstFlowReturn
+gst_bitnet_tokenize_handle_only_prompt (GstBitnetTokenize *self)
+{
+  Prompt prompt = {
+      .pts = GST_CLOCK_TIME_NONE, .duration = GST_CLOCK_TIME_NONE};
+  GstFlowReturn ret = GST_FLOW_OK;
+  const char *end;
+
+  GST_OBJECT_LOCK (self);
+  prompt.text = g_strdup (self->prompt);
+  GST_OBJECT_UNLOCK (self);
+  g_mutex_lock (&self->request_lock);
+  if (self->prompt_sent || prompt.text == NULL) {
+    ret = GST_FLOW_OK;
+  } else if (!g_utf8_validate (prompt.text, -1, &end)) {
+    g_autofree char *problem = g_strdup_printf (
+        "the prompt is not UTF-8: found byte 0x%02x at offset %" G_GSIZE_FORMAT
+        ", expected a valid character",
+        (guchar) *end, (gsize) (end - prompt.text));
+
+    gst_bitnet_tokenize_post_bad_text (self, problem);
+    ret = GST_FLOW_ERROR;
+  } else {
+    ret = handle_locked (self, &prompt);
+  }
+  self->prompt_sent = TRUE;
+  g_mutex_unlock (&self->request_lock);
+  g_free (prompt.text);
   return ret;
 }
 
