@@ -13,26 +13,32 @@ static gint64 longest_null_us;
 void
 test_start (int *argc, char ***argv)
 {
-  gst_init (argc, argv);
-  g_test_init (argc, argv, NULL);
+  g_autofree char *data_home = NULL;
+
   folder = g_dir_make_tmp ("bitnet-elements-XXXXXX", NULL);
   g_assert_nonnull (folder);
+  /* GStreamer copies presets to the user's data; not to the real one's. */
+  data_home = test_path ("data");
+  g_setenv ("XDG_DATA_HOME", data_home, TRUE);
+  gst_init (argc, argv);
+  g_test_init (argc, argv, NULL);
 }
 
 static void
-remove_folder (void)
+remove_folder (const char *path)
 {
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   const char *name;
 
   while ((name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
+    g_autofree char *child = g_build_filename (path, name, NULL);
 
-    if (g_unlink (path) != 0)
-      g_rmdir (path);
+    if (g_file_test (child, G_FILE_TEST_IS_DIR))
+      remove_folder (child);
+    else
+      g_unlink (child);
   }
-  g_rmdir (folder);
-  g_free (folder);
+  g_rmdir (path);
 }
 
 int
@@ -40,11 +46,10 @@ test_finish (void)
 {
   int status = g_test_run ();
 
-  if (longest_null_us > 0)
-    g_test_message ("longest way to NULL: %.1f ms", longest_null_us / 1e3);
   g_print ("# longest way to NULL: %.1f ms\n", longest_null_us / 1e3);
-  remove_folder ();
   gst_deinit ();
+  remove_folder (folder);
+  g_free (folder);
   return status;
 }
 
@@ -429,8 +434,11 @@ test_pull_event (GstHarness *h, GstEventType type, const char *name)
 GstBuffer *
 test_token_buffer (const guint32 *ids, gsize n)
 {
-  guint32 *raw = g_new (guint32, n);
+  guint32 *raw;
 
+  if (n == 0)
+    return gst_buffer_new ();
+  raw = g_new (guint32, n);
   for (gsize i = 0; i < n; i++)
     raw[i] = GUINT32_TO_LE (ids[i]);
   return gst_buffer_new_wrapped (raw, n * sizeof *raw);
