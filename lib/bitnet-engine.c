@@ -299,16 +299,65 @@ bitnet_engine_get_context_size (BitnetEngine *self)
 
 /* ---- the vocabulary of a request ---- */
 
+/* The scheduler keeps a request until the pass it is in has ended; its client
+ * lets go of the tokenizer at once, through this. */
+struct BnSharedVocabulary {
+  int ref_count; /* atomic */
+  GMutex lock;
+  BitnetTokenizer *tokenizer; /* under lock; NULL when released */
+};
+
+static BnSharedVocabulary *
+shared_vocabulary_new (BitnetTokenizer *tokenizer)
+{
+  BnSharedVocabulary *self = g_new0 (BnSharedVocabulary, 1);
+
+  self->ref_count = 1;
+  g_mutex_init (&self->lock);
+  self->tokenizer = g_object_ref (tokenizer);
+  return self;
+}
+
+static void
+shared_vocabulary_unref (void *data)
+{
+  BnSharedVocabulary *self = data;
+
+  if (!g_atomic_int_dec_and_test (&self->ref_count))
+    return;
+  g_clear_object (&self->tokenizer);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+void
+bn_shared_vocabulary_release (BnSharedVocabulary *self)
+{
+  g_mutex_lock (&self->lock);
+  g_clear_object (&self->tokenizer);
+  g_mutex_unlock (&self->lock);
+  shared_vocabulary_unref (self);
+}
+
 static gboolean
 is_end (void *data, uint32_t token)
 {
-  return bitnet_tokenizer_is_eog (data, token);
+  BnSharedVocabulary *self = data;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return self->tokenizer != NULL
+         && bitnet_tokenizer_is_eog (self->tokenizer, token);
 }
 
 static GBytes *
 get_text (void *data, uint32_t token)
 {
-  return bitnet_tokenizer_get_token_bytes (data, token);
+  BnSharedVocabulary *self = data;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return self->tokenizer
+             ? bitnet_tokenizer_get_token_bytes (self->tokenizer, token)
+             : NULL;
 }
 
 /* Whether the texts of tokens, one behind the other, are text. */
@@ -319,7 +368,8 @@ spells (BitnetTokenizer *tokenizer, const uint32_t *tokens, size_t n_tokens,
   g_autoptr (GByteArray) joined = g_byte_array_new ();
 
   for (size_t i = 0; i < n_tokens; i++) {
-    g_autoptr (GBytes) bytes = get_text (tokenizer, tokens[i]);
+    g_autoptr (GBytes) bytes =
+        bitnet_tokenizer_get_token_bytes (tokenizer, tokens[i]);
     if (bytes != NULL)
       g_byte_array_append (joined, g_bytes_get_data (bytes, NULL),
           (guint) g_bytes_get_size (bytes));
@@ -340,7 +390,8 @@ find_byte_token (BitnetTokenizer *tokenizer, char byte)
         bitnet_tokenizer_get_attributes (tokenizer, token);
     if ((attributes & (BITNET_TOKEN_NORMAL | BITNET_TOKEN_BYTE)) == 0)
       continue;
-    g_autoptr (GBytes) bytes = get_text (tokenizer, token);
+    g_autoptr (GBytes) bytes =
+        bitnet_tokenizer_get_token_bytes (tokenizer, token);
     gsize size;
     const char *text = g_bytes_get_data (bytes, &size);
     if (size == 1 && text[0] == byte)
@@ -352,23 +403,34 @@ find_byte_token (BitnetTokenizer *tokenizer, char byte)
 /* As the tokenizer would write it; where it would write something else (a
  * space in front, a piece of a character), byte by byte. */
 static uint32_t *
-spell (void *data, const char *text, size_t size, size_t *n_tokens)
+spell_with (
+    BitnetTokenizer *tokenizer, const char *text, size_t size, size_t *n_tokens)
 {
   g_autofree uint32_t *tokens = NULL;
 
   tokens = bitnet_tokenizer_encode (
-      data, text, (gssize) size, BITNET_ENCODE_NONE, n_tokens, NULL);
-  if (tokens != NULL && spells (data, tokens, *n_tokens, text, size))
+      tokenizer, text, (gssize) size, BITNET_ENCODE_NONE, n_tokens, NULL);
+  if (tokens != NULL && spells (tokenizer, tokens, *n_tokens, text, size))
     return g_steal_pointer (&tokens);
   g_free (tokens);
   tokens = g_new (uint32_t, size);
   for (size_t i = 0; i < size; i++) {
-    tokens[i] = find_byte_token (data, text[i]);
+    tokens[i] = find_byte_token (tokenizer, text[i]);
     if (tokens[i] == BITNET_TOKEN_NONE)
       return NULL;
   }
   *n_tokens = size;
   return g_steal_pointer (&tokens);
+}
+
+static uint32_t *
+spell (void *data, const char *text, size_t size, size_t *n_tokens)
+{
+  BnSharedVocabulary *self = data;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return self->tokenizer ? spell_with (self->tokenizer, text, size, n_tokens)
+                         : NULL;
 }
 
 /* ---- submitting ---- */
@@ -394,6 +456,7 @@ bitnet_engine_submit (BitnetEngine *self, BitnetTokenizer *tokenizer,
 {
   g_autoptr (BitnetParams) defaults = NULL;
   g_autoptr (BnScheduler) scheduler = NULL;
+  BnSharedVocabulary *vocabulary = NULL;
   BnRequest *request;
 
   g_return_val_if_fail (BITNET_IS_ENGINE (self), NULL);
@@ -419,18 +482,24 @@ bitnet_engine_submit (BitnetEngine *self, BitnetTokenizer *tokenizer,
       .sampler = bn_sampler_new (&config, bitnet_params_resolve_seed (params),
           info->n_vocab, info->context_size),
   };
-  if (tokenizer != NULL)
+  if (tokenizer != NULL) {
+    vocabulary = shared_vocabulary_new (tokenizer);
+    g_atomic_int_inc (&vocabulary->ref_count); /* one for the sequence */
     options.vocabulary = (BnVocabulary){
-        .data = g_object_ref (tokenizer),
-        .destroy = g_object_unref,
+        .data = vocabulary,
+        .destroy = shared_vocabulary_unref,
         .is_end = params->ignore_eos ? NULL : is_end,
         .get_text = get_text,
         .spell = spell,
     };
+  }
   if (params->stop != NULL && params->stop[0] != NULL)
     options.stopper = bn_stopper_new ((const char *const *) params->stop);
   request = bn_scheduler_submit (scheduler, &options, error);
-  return request ? bitnet_sequence_new (self, request) : NULL;
+  if (request != NULL)
+    return bitnet_sequence_new (self, request, vocabulary);
+  g_clear_pointer (&vocabulary, bn_shared_vocabulary_release);
+  return NULL;
 }
 
 GBytes *

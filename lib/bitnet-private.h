@@ -48,5 +48,11 @@ const char *bitnet_engine_options_resolve_device (
 gboolean bitnet_engine_options_validate (
     const BitnetEngineOptions *self, GError **error);
 
-/* Takes the reference on request. */
-BitnetSequence *bitnet_sequence_new (BitnetEngine *engine, BnRequest *request);
+/* The tokenizer of a request, which its client takes away from the scheduler
+ * and frees by this. */
+typedef struct BnSharedVocabulary BnSharedVocabulary;
+void bn_shared_vocabulary_release (BnSharedVocabulary *self);
+
+/* Takes the references on request and vocabulary, which may be NULL. */
+BitnetSequence *bitnet_sequence_new (BitnetEngine *engine, BnRequest *request,
+    BnSharedVocabulary *vocabulary);

@@ -12,6 +12,7 @@ struct _BitnetSequence {
 
   BitnetEngine *engine;
   BnRequest *request;
+  BnSharedVocabulary *vocabulary; /* NULL: there is no tokenizer */
 };
 
 G_DEFINE_FINAL_TYPE (BitnetSequence, bitnet_sequence, G_TYPE_OBJECT)
@@ -53,6 +54,7 @@ bitnet_sequence_finalize (GObject *object)
 
   bn_request_cancel (self->request);
   bn_request_unref (self->request);
+  g_clear_pointer (&self->vocabulary, bn_shared_vocabulary_release);
   g_object_unref (self->engine);
   G_OBJECT_CLASS (bitnet_sequence_parent_class)->finalize (object);
 }
@@ -69,12 +71,14 @@ bitnet_sequence_init (BitnetSequence *self)
 }
 
 BitnetSequence *
-bitnet_sequence_new (BitnetEngine *engine, BnRequest *request)
+bitnet_sequence_new (
+    BitnetEngine *engine, BnRequest *request, BnSharedVocabulary *vocabulary)
 {
   BitnetSequence *self = g_object_new (BITNET_TYPE_SEQUENCE, NULL);
 
   self->engine = g_object_ref (engine);
   self->request = request;
+  self->vocabulary = vocabulary;
   return self;
 }
 
