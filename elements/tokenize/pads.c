@@ -95,7 +95,8 @@ try_late_branch (GstBitnetTokenize *self)
                 || self->mode != MODE_ONE_SHOT;
     g_mutex_unlock (&self->wait.mutex);
   }
-  if (!has_begun && gst_bitnet_tokenize_handle_only_prompt (self) == GST_FLOW_OK)
+  if (!has_begun
+      && gst_bitnet_tokenize_handle_only_prompt (self) == GST_FLOW_OK)
     gst_bitnet_tokenize_push_eos (self);
 }
 
@@ -239,17 +240,14 @@ take_model_start (GstBitnetTokenize *self)
 static void
 take_model_eos (GstBitnetTokenize *self)
 {
-  gboolean complete;
+  /* A branch that is linked while the EOS passes may see nothing before it. */
+  gboolean complete = gst_bitnet_tokenize_ask_handles (self);
 
-  g_mutex_lock (&self->wait.mutex);
-  complete = self->model && self->tokenizer;
   if (!complete) {
+    g_mutex_lock (&self->wait.mutex);
     self->no_handles = TRUE;
     g_cond_broadcast (&self->wait.cond);
-  }
-  g_mutex_unlock (&self->wait.mutex);
-
-  if (!complete) {
+    g_mutex_unlock (&self->wait.mutex);
     gst_bitnet_tokenize_push_eos (self); /* upstream has said why */
   } else if (get_mode (self) == MODE_ONE_SHOT) {
     /* A branch linked after the buffer but before the EOS. */
