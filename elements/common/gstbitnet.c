@@ -245,6 +245,7 @@ gst_bitnet_wait_init (GstBitnetWait *wait)
   g_mutex_init (&wait->mutex);
   g_cond_init (&wait->cond);
   wait->flushing = TRUE;
+  wait->reporting = FALSE;
   wait->failed = FALSE;
 }
 
@@ -350,23 +351,55 @@ gst_bitnet_post_error (GstElement *element, const GError *error)
       __FILE__, GST_FUNCTION, __LINE__);
 }
 
-GstFlowReturn
-gst_bitnet_fail (GstElement *element, GstBitnetWait *wait, const GError *error)
+/* TRUE for whoever has to post; the others wait until it is done, so that no
+ * EOS overtakes the message. */
+static gboolean
+begin_report (GstBitnetWait *wait)
 {
   gboolean first;
 
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return GST_FLOW_FLUSHING;
   g_mutex_lock (&wait->mutex);
-  first = !wait->failed;
+  first = !wait->reporting && !wait->failed;
+  if (first)
+    wait->reporting = TRUE;
+  while (!first && wait->reporting && !wait->flushing)
+    g_cond_wait (&wait->cond, &wait->mutex);
+  g_mutex_unlock (&wait->mutex);
+  return first;
+}
+
+static void
+end_report (GstBitnetWait *wait)
+{
+  g_mutex_lock (&wait->mutex);
+  wait->reporting = FALSE;
   wait->failed = TRUE;
   g_cond_broadcast (&wait->cond);
   g_mutex_unlock (&wait->mutex);
-  if (first)
+}
+
+GstFlowReturn
+gst_bitnet_fail (GstElement *element, GstBitnetWait *wait, const GError *error)
+{
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return GST_FLOW_FLUSHING;
+  if (begin_report (wait)) {
     gst_bitnet_post_error (element, error);
-  else
+    end_report (wait);
+  } else {
     GST_DEBUG_OBJECT (element, "not posted: %s", error->message);
+  }
   return GST_FLOW_ERROR;
+}
+
+void
+gst_bitnet_fail_flow (
+    GstElement *element, GstBitnetWait *wait, GstFlowReturn flow)
+{
+  if (begin_report (wait)) {
+    GST_ELEMENT_FLOW_ERROR (element, flow);
+    end_report (wait);
+  }
 }
 
 gboolean
@@ -377,6 +410,8 @@ gst_bitnet_query_answer_failed (GstQuery *query, GstBitnetWait *wait)
   if (!gst_bitnet_query_has_name (query, GST_BITNET_QUERY_FAILED))
     return FALSE;
   g_mutex_lock (&wait->mutex);
+  while (wait->reporting && !wait->flushing)
+    g_cond_wait (&wait->cond, &wait->mutex);
   failed = wait->failed;
   g_mutex_unlock (&wait->mutex);
   return failed;

@@ -86,8 +86,9 @@ gboolean gst_bitnet_buffer_get_request_id (GstBuffer *buffer, guint64 *id);
 typedef struct {
   GMutex mutex;
   GCond cond;
-  gboolean flushing; /* every wait ends */
-  gboolean failed;   /* an error was posted; no second one */
+  gboolean flushing;  /* every wait ends */
+  gboolean reporting; /* an error is being posted */
+  gboolean failed;    /* an error was posted; no second one */
 } GstBitnetWait;
 
 void gst_bitnet_wait_init (GstBitnetWait *wait);
@@ -100,10 +101,14 @@ void gst_bitnet_wait_set_flushing (GstBitnetWait *wait, gboolean flushing);
 /* Posts the error that belongs to a library error (table 4.1 of the element
  * conventions). Never called for cancellations. */
 void gst_bitnet_post_error (GstElement *element, const GError *error);
-/* The same, at most once between two starts; returns GST_FLOW_ERROR, or
- * GST_FLOW_FLUSHING without a message for a cancellation. */
+/* The same, at most once between two starts; returns GST_FLOW_ERROR when the
+ * message is on the bus, or GST_FLOW_FLUSHING without a message for a
+ * cancellation. */
 GstFlowReturn gst_bitnet_fail (
     GstElement *element, GstBitnetWait *wait, const GError *error);
+/* The same for a flow that nobody has explained. */
+void gst_bitnet_fail_flow (
+    GstElement *element, GstBitnetWait *wait, GstFlowReturn flow);
 /* The GStreamer domain and code of a library error. */
 GQuark gst_bitnet_map_error (const GError *error, int *code);
 /* Answers bitnet/failed; FALSE if the query is another one or nothing has

@@ -379,13 +379,14 @@ decode_tokens (GstBitnetDetokenize *self, GstBuffer *buffer)
 {
   g_autofree guint32 *tokens = NULL;
   g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
   GstMapInfo map;
   gsize n_tokens, size = 0;
 
   if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) {
-    GST_ELEMENT_ERROR (self, RESOURCE, READ, ("Tokens cannot be read."),
-        ("the buffer cannot be mapped"));
-    return GST_FLOW_ERROR;
+    g_set_error_literal (&error, BITNET_ERROR, BITNET_ERROR_READ,
+        "the buffer of tokens cannot be mapped");
+    return gst_bitnet_fail (GST_ELEMENT (self), &self->wait, error);
   }
   n_tokens = map.size / sizeof *tokens;
   tokens = g_new (guint32, n_tokens);

@@ -22,12 +22,8 @@ report_flow (GstBitnetInfer *self, GstFlowReturn ret)
 {
   /* Who returned ERROR has posted why; the others have not. */
   if (ret == GST_FLOW_NOT_LINKED
-      || (ret < GST_FLOW_EOS && ret != GST_FLOW_ERROR)) {
-    g_mutex_lock (&self->wait.mutex);
-    self->wait.failed = TRUE;
-    g_mutex_unlock (&self->wait.mutex);
-    GST_ELEMENT_FLOW_ERROR (self, ret);
-  }
+      || (ret < GST_FLOW_EOS && ret != GST_FLOW_ERROR))
+    gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
 }
 
 static void

@@ -319,6 +319,7 @@ prompt_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GstClockTime pts = GST_BUFFER_PTS (buffer);
   GstClockTime duration = GST_BUFFER_DURATION (buffer);
   gboolean valid, is_time;
+  g_autoptr (GError) error = NULL;
   GstMapInfo map;
 
   g_rec_mutex_lock (&self->push_lock);
@@ -328,9 +329,9 @@ prompt_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     pts = duration = GST_CLOCK_TIME_NONE; /* of another clock */
   if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) {
     gst_buffer_unref (buffer);
-    GST_ELEMENT_ERROR (self, RESOURCE, READ, ("A prompt cannot be read."),
-        ("the buffer cannot be mapped"));
-    return GST_FLOW_ERROR;
+    g_set_error_literal (&error, BITNET_ERROR, BITNET_ERROR_READ,
+        "the buffer of a prompt cannot be mapped");
+    return gst_bitnet_fail (GST_ELEMENT (self), &self->wait, error);
   }
   valid = framer_push (self->framer, (const char *) map.data, map.size);
   gst_buffer_unmap (buffer, &map);

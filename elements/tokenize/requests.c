@@ -381,8 +381,7 @@ gst_bitnet_tokenize_handle_prompt (GstBitnetTokenize *self, Prompt *prompt)
 GstFlowReturn
 gst_bitnet_tokenize_handle_only_prompt (GstBitnetTokenize *self)
 {
-  Prompt prompt = {
-      .pts = GST_CLOCK_TIME_NONE, .duration = GST_CLOCK_TIME_NONE};
+  Prompt prompt = {.pts = GST_CLOCK_TIME_NONE, .duration = GST_CLOCK_TIME_NONE};
   GstFlowReturn ret = GST_FLOW_OK;
   const char *end;
 
