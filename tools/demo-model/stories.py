@@ -49,8 +49,13 @@ class Dice(random.Random):
     """A generator whose choices favor the first entries a little.
 
     With equal chances the trained model would see ties at every fork, and
-    rounding would decide which story a greedy run tells.
+    rounding would decide which story a greedy run tells. invented is the
+    share of children with a made-up name.
     """
+
+    def __init__(self, seed, invented=0.15):
+        super().__init__(seed)
+        self.invented = invented
 
     def choice(self, seq):
         power = 1.0 if len(seq) <= 4 else 0.7 if len(seq) <= 12 else 0.4
@@ -91,7 +96,7 @@ class Character:
         if child:
             self.kind = "child"
             self.name = rng.choice(BOYS if self.sex == "m" else GIRLS)
-            if rng.random() < 0.15:
+            if rng.random() < rng.invented:
                 self.name = invent_name(rng)
             self.species = SUBJECT[self.sex][4]
         elif rng.random() < 0.15:
@@ -301,9 +306,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--invented", type=float, default=0.15,
+                        help="share of children with a made-up name")
     parser.add_argument("--output")
     args = parser.parse_args()
-    rng = Dice(args.seed)
+    rng = Dice(args.seed, args.invented)
     docs = [make_document(rng) for _ in range(args.count)]
     if args.output:
         with open(args.output, "w", encoding="utf-8") as out:
