@@ -737,9 +737,10 @@ test_take_async (void)
 static void
 test_drop (void)
 {
+  enum { N_ROUNDS = 15 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (11);
 
-  for (int round = 0; round < 40; round++) {
+  for (int round = 0; round < N_ROUNDS; round++) {
     g_autoptr (BitnetModel) model = open_model (data.large);
     g_autoptr (BitnetEngine) engine =
         bitnet_model_get_engine (model, NULL, NULL);
@@ -759,7 +760,7 @@ test_drop (void)
       for (int i = g_rand_int_range (rand, 0, 5); i > 0; i--)
         g_ptr_array_add (
             sequences, submit (engine, (guint32) i,
-                           (guint) g_rand_int_range (rand, 1, 250), 0, 1));
+                           (guint) g_rand_int_range (rand, 1, 60), 0, 1));
     for (guint i = 0; i < sequences->len; i++) {
       if (g_rand_boolean (rand))
         bitnet_sequence_take (sequences->pdata[i], &token, 1, NULL, NULL);
