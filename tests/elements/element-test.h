@@ -8,6 +8,19 @@
 #include <gst/check/gstharness.h>
 #include "tiny-model.h"
 
+/* A sanitizer is linked into the plugin, so programs that are not built here
+ * cannot load it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_IS_INSTRUMENTED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_IS_INSTRUMENTED 1
+#endif
+#endif
+#ifndef TEST_IS_INSTRUMENTED
+#define TEST_IS_INSTRUMENTED 0
+#endif
+
 enum {
   /* Nothing in these tests takes seconds; a deadline only ends a hang. */
   TEST_DEADLINE_SECONDS = 60,

@@ -752,6 +752,21 @@ test_other_settings (void)
 
 /* Failures: one message, ERROR from the pad, EOS still passes. */
 
+/* The flow after a failure: ERROR at the latest when nothing is queued. */
+static void
+expect_flow_error (Fixture *f, GstFlowReturn ret)
+{
+  g_autoptr (GstQuery) drain = gst_query_new_drain ();
+
+  if (ret == GST_FLOW_OK) {
+    gst_pad_peer_query (f->h->srcpad, drain);
+    ret = push_prompt (f, PROMPT);
+  }
+  g_assert_cmpint (ret, ==, GST_FLOW_ERROR);
+  push_eos (f);
+  g_assert_null (gst_bus_pop_filtered (f->bus, GST_MESSAGE_ERROR));
+}
+
 static void
 fail_prompt (
     Fixture *f, GstBuffer *buffer, GQuark domain, int code, const char *part)
@@ -759,16 +774,7 @@ fail_prompt (
   GstFlowReturn ret = gst_harness_push (f->h, buffer);
 
   expect_error (f, domain, code, part);
-  /* The failure shows in the flow at the latest with the next buffer. */
-  if (ret == GST_FLOW_OK) {
-    g_autoptr (GstQuery) drain = gst_query_new_drain ();
-
-    gst_pad_peer_query (f->h->srcpad, drain);
-    ret = push_prompt (f, PROMPT);
-  }
-  g_assert_cmpint (ret, ==, GST_FLOW_ERROR);
-  push_eos (f);
-  g_assert_null (gst_bus_pop_filtered (f->bus, GST_MESSAGE_ERROR));
+  expect_flow_error (f, ret);
 }
 
 static void
@@ -848,9 +854,7 @@ check_device (const char *device, int code)
   f.tokenizer = test_open_tokenizer (f.model);
   test_push_handles (f.h, f.model, f.tokenizer);
   expect_error (&f, GST_RESOURCE_ERROR, code, device);
-  g_assert_cmpint (push_prompt (&f, PROMPT), ==, GST_FLOW_ERROR);
-  push_eos (&f);
-  g_assert_null (gst_bus_pop_filtered (f.bus, GST_MESSAGE_ERROR));
+  expect_flow_error (&f, push_prompt (&f, PROMPT));
   tear_down (&f);
 }
 

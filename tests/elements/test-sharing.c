@@ -16,8 +16,7 @@ expected_text (const char *prompt, guint max_tokens)
 {
   g_autoptr (BitnetModel) model = test_open_model (test_quick_model ());
   g_autoptr (BitnetTokenizer) tokenizer = test_open_tokenizer (model);
-  g_autoptr (GArray) ids =
-      test_generate (model, tokenizer, prompt, max_tokens);
+  g_autoptr (GArray) ids = test_generate (model, tokenizer, prompt, max_tokens);
 
   return test_decode (tokenizer, ids);
 }
@@ -29,9 +28,9 @@ on_eos (GstPad *pad, GstPadProbeInfo *info, gpointer name)
   g_autoptr (GstElement) sink = gst_pad_get_parent_element (pad);
 
   if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_EOS)
-    gst_element_post_message (sink,
-        gst_message_new_application (GST_OBJECT (sink),
-            gst_structure_new_empty ("end")));
+    gst_element_post_message (
+        sink, gst_message_new_application (
+                  GST_OBJECT (sink), gst_structure_new_empty ("end")));
   return GST_PAD_PROBE_OK;
 }
 
@@ -40,8 +39,8 @@ watch_eos (GstElement *sink)
 {
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
 
-  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_eos, NULL,
-      NULL);
+  gst_pad_add_probe (
+      pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_eos, NULL, NULL);
 }
 
 static void
@@ -85,13 +84,13 @@ test_tee (void)
 static void
 test_late_branch (void)
 {
-  g_autoptr (GstElement) pipeline = test_launch (
-      "ggufsrc location=%s ! tokresolve ! tee name=m "
-      "m. ! queue ! fakesink name=first async=false",
-      test_quick_model ());
+  g_autoptr (GstElement) pipeline =
+      test_launch ("ggufsrc location=%s ! tokresolve ! tee name=m "
+                   "m. ! queue ! fakesink name=first async=false",
+          test_quick_model ());
   g_autoptr (GstElement) tee = gst_bin_get_by_name (GST_BIN (pipeline), "m");
-  g_autoptr (GstElement) first = gst_bin_get_by_name (GST_BIN (pipeline),
-      "first");
+  g_autoptr (GstElement) first =
+      gst_bin_get_by_name (GST_BIN (pipeline), "first");
   g_autoptr (GError) error = NULL;
   GstElement *branch;
   g_autoptr (GstElement) sink = NULL;
@@ -122,17 +121,18 @@ static void
 test_late_stream (void)
 {
   g_autofree char *path = test_write_file ("hello.txt", "hello\n", 6);
-  g_autoptr (GstElement) pipeline = test_launch (
-      "ggufsrc location=%s ! tokresolve ! tee name=m "
-      "m. ! queue ! fakesink name=first async=false",
-      test_quick_model ());
+  g_autoptr (GstElement) pipeline =
+      test_launch ("ggufsrc location=%s ! tokresolve ! tee name=m "
+                   "m. ! queue ! fakesink name=first async=false",
+          test_quick_model ());
   g_autoptr (GstElement) tee = gst_bin_get_by_name (GST_BIN (pipeline), "m");
-  g_autoptr (GstElement) first = gst_bin_get_by_name (GST_BIN (pipeline),
-      "first");
+  g_autoptr (GstElement) first =
+      gst_bin_get_by_name (GST_BIN (pipeline), "first");
   g_autofree char *description = g_strdup_printf (
       "queue name=q ! tokenize name=t ! infer temperature=0 max-tokens=12 ! "
       "detokenize ! fakesink name=late async=false "
-      "filesrc location=%s ! text/x-raw,format=utf8 ! t.prompt", path);
+      "filesrc location=%s ! text/x-raw,format=utf8 ! t.prompt",
+      path);
   g_autoptr (GError) error = NULL;
   GstElement *branch;
   g_autoptr (GstElement) sink = NULL;
@@ -159,10 +159,10 @@ test_late_stream (void)
 static void
 test_contexts (void)
 {
-  g_autoptr (GstElement) pipeline = test_launch (
-      "ggufsrc name=a location=%s ! fakesink "
-      "ggufsrc name=b location=%s ! fakesink",
-      test_quick_model (), test_quick_model ());
+  g_autoptr (GstElement) pipeline =
+      test_launch ("ggufsrc name=a location=%s ! fakesink "
+                   "ggufsrc name=b location=%s ! fakesink",
+          test_quick_model (), test_quick_model ());
   g_autoptr (GstElement) a = gst_bin_get_by_name (GST_BIN (pipeline), "a");
   g_autoptr (GstElement) b = gst_bin_get_by_name (GST_BIN (pipeline), "b");
   BitnetModel *model_a;
@@ -188,8 +188,7 @@ test_given_context (void)
   g_autoptr (GstContext) context = gst_context_new ("bitnet.model", TRUE);
   g_autoptr (GstElement) pipeline = test_launch (
       "ggufsrc name=s location=%s ! fakesink", test_quick_model ());
-  g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (pipeline),
-      "s");
+  g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (pipeline), "s");
   g_autoptr (BitnetModel) found = NULL;
 
   gst_structure_set (gst_context_writable_structure (context), "model",
@@ -221,8 +220,8 @@ test_eight_chains (void)
   g_autoptr (GstPad) pad = NULL;
   gulong probe;
 
-  g_string_append_printf (line, "ggufsrc location=%s ! tokresolve ! tee name=m ",
-      test_quick_model ());
+  g_string_append_printf (line,
+      "ggufsrc location=%s ! tokresolve ! tee name=m ", test_quick_model ());
   for (guint i = 0; i < N_CHAINS; i++)
     g_string_append_printf (line,
         "m. ! queue ! tokenize prompt=hello ! infer temperature=0 "
@@ -232,8 +231,8 @@ test_eight_chains (void)
   g_string_free (line, TRUE);
   for (guint i = 0; i < N_CHAINS; i++) {
     g_autofree char *name = g_strdup_printf ("out%u", i);
-    g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (pipeline),
-        name);
+    g_autoptr (GstElement) sink =
+        gst_bin_get_by_name (GST_BIN (pipeline), name);
 
     texts[i] = test_collect (pipeline, name);
     watch_eos (sink);
@@ -258,15 +257,15 @@ test_eight_chains (void)
 static void
 test_blocked_null (void)
 {
-  g_autoptr (GstElement) pipeline = test_launch (
-      "ggufsrc location=%s ! tokresolve ! tokenize prompt=hello ! "
-      "infer max-tokens=0 ignore-eos=true ! detokenize ! fakesink",
-      test_slow_model ());
+  g_autoptr (GstElement) pipeline =
+      test_launch ("ggufsrc location=%s ! tokresolve ! tokenize prompt=hello ! "
+                   "infer max-tokens=0 ignore-eos=true ! detokenize ! fakesink",
+          test_slow_model ());
 
   /* PAUSED: the sink blocks with the first text. */
   gst_element_set_state (pipeline, GST_STATE_PAUSED);
-  gst_element_get_state (pipeline, NULL, NULL,
-      TEST_DEADLINE_SECONDS * GST_SECOND);
+  gst_element_get_state (
+      pipeline, NULL, NULL, TEST_DEADLINE_SECONDS * GST_SECOND);
   test_set_null (pipeline);
 }
 
@@ -283,19 +282,19 @@ test_cancel_pipeline (void)
   const GstStructure *s;
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  gst_element_get_state (pipeline, NULL, NULL,
-      TEST_DEADLINE_SECONDS * GST_SECOND);
+  gst_element_get_state (
+      pipeline, NULL, NULL, TEST_DEADLINE_SECONDS * GST_SECOND);
   for (guint i = 0; i < 2; i++)
-    gst_element_send_event (pipeline,
-        gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
-            gst_structure_new_empty ("bitnet/cancel")));
+    gst_element_send_event (
+        pipeline, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+                      gst_structure_new_empty ("bitnet/cancel")));
   do {
     message = test_wait_message (pipeline, GST_MESSAGE_ELEMENT);
     s = gst_message_get_structure (message);
   } while (!gst_structure_has_name (s, "bitnet-generation")
            && (gst_message_unref (message), TRUE));
-  g_assert_cmpstr (gst_structure_get_string (s, "finish-reason"), ==,
-      "cancelled");
+  g_assert_cmpstr (
+      gst_structure_get_string (s, "finish-reason"), ==, "cancelled");
   gst_message_unref (message);
   gst_message_unref (test_wait_message (pipeline, GST_MESSAGE_EOS));
   g_assert_nonnull (text);
@@ -311,8 +310,8 @@ test_interrupt (void)
       "history-size=4 overflow=trim-oldest ! "
       "infer max-tokens=0 ignore-eos=true ! detokenize ! fakesink",
       test_slow_model ());
-  g_autoptr (GstElement) tokenize = gst_bin_get_by_name (GST_BIN (pipeline),
-      "t");
+  g_autoptr (GstElement) tokenize =
+      gst_bin_get_by_name (GST_BIN (pipeline), "t");
   gboolean accepted;
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
@@ -346,8 +345,8 @@ test_conversation (void)
       "history-size=4 ! infer temperature=0 max-tokens=8 ! detokenize ! "
       "fakesink",
       test_quick_model ());
-  g_autoptr (GstElement) tokenize = gst_bin_get_by_name (GST_BIN (pipeline),
-      "t");
+  g_autoptr (GstElement) tokenize =
+      gst_bin_get_by_name (GST_BIN (pipeline), "t");
   guint n_prompt[2] = {0}, n_cached[2] = {0};
   g_autofree char *history = NULL;
   g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
@@ -384,8 +383,7 @@ test_gdp (void)
 {
   g_autoptr (GstElement) pipeline = NULL;
   g_autofree char *expected = NULL;
-  g_autoptr (GstElementFactory) factory =
-      gst_element_factory_find ("gdppay");
+  g_autoptr (GstElementFactory) factory = gst_element_factory_find ("gdppay");
   GString *text;
 
   if (factory == NULL) {

@@ -86,7 +86,7 @@ run_with_pipe (const char *format, const char *model)
 }
 
 /* The same line in gst-launch-1.0, with "NAME=value" added to the environment.
- * NULL: it is not installed. */
+ * NULL: it is not there or of no use. */
 static char *
 run_gst_launch_with (const char *format, const char *model, const char *input,
     const char *const *environment)
@@ -103,6 +103,8 @@ run_gst_launch_with (const char *format, const char *model, const char *input,
   g_autofree char *err = NULL;
   char *out = NULL;
 
+  if (TEST_IS_INSTRUMENTED)
+    return NULL;
   g_assert_true (g_shell_parse_argv (command, NULL, &argv, NULL));
   for (; environment && *environment; environment++) {
     g_auto (GStrv) pair = g_strsplit (*environment, "=", 2);
@@ -130,7 +132,9 @@ run_gst_launch (const char *format, const char *model, const char *input)
 static void
 skip_launch (void)
 {
-  g_test_skip ("gst-launch-1.0 is not installed");
+  g_test_skip (TEST_IS_INSTRUMENTED
+                   ? "gst-launch-1.0 cannot load an instrumented plugin"
+                   : "gst-launch-1.0 is not installed");
 }
 
 /* 1: one question, ends by itself. C01, C46. */
