@@ -11,6 +11,9 @@
 #ifdef BN_HAVE_X86
 #include "x86/init.h"
 #endif
+#ifdef BN_CHECK_KERNELS
+#include "check.h"
+#endif
 
 static size_t
 round_up (size_t size, size_t unit)
@@ -62,6 +65,9 @@ static void
 init_kernels (void)
 {
   bn_kernels_init (&kernels, bn_cpu_parse_mask (getenv ("BITNET_CPU_MASK")));
+#ifdef BN_CHECK_KERNELS
+  bn_kernels_check (&kernels);
+#endif
 }
 
 const BnKernels *

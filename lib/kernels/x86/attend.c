@@ -12,7 +12,7 @@
 #include "init.h"
 
 #include <math.h>
-#include "floats.h"
+#include "vectors.h"
 
 enum {
   MAX_HEADS = 4,

@@ -18,9 +18,9 @@
 /* Makes the compiler compute v here and keep it in a register. Left alone,
  * gcc puts all products of a loop before all sums and runs out of them. */
 #ifdef __AVX512F__
-#define BN_KEEP(v) __asm__ ("" : "+v"(v))
+#define BN_KEEP(v) __asm__("" : "+v"(v))
 #else
-#define BN_KEEP(v) __asm__ ("" : "+x"(v))
+#define BN_KEEP(v) __asm__("" : "+x"(v))
 #endif
 
 BN_INLINE __m256i

@@ -6,7 +6,7 @@
  * the end. */
 #include "init.h"
 
-#include "floats.h"
+#include "vectors.h"
 
 enum {
   COLS = 2 * FLOATS, /* of one step */

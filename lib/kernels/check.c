@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Kernels that check themselves on real data (build option check_kernels).
+ *
+ * Each wrapper runs the vector version, then the C one into a buffer of the
+ * thread, and compares: bit by bit where that is promised, else within a part
+ * of the largest result. A packed matrix holds both packings, one behind the
+ * other. Rows too long for the buffer are not compared. */
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ref.h"
+
+enum { MAX_FLOATS = 1 << 16 };
+
+static BnKernels fast, ref;
+static _Thread_local float scratch[MAX_FLOATS];
+static _Thread_local unsigned char act_scratch[MAX_FLOATS]
+    __attribute__ ((aligned (BN_ALIGN)));
+
+static void
+fail (const char *slot, size_t i, double found, double expected)
+{
+  fprintf (stderr, "kernel %s: [%zu] is %.9g, the C version has %.9g\n", slot,
+      i, found, expected);
+  abort ();
+}
+
+/* tolerance: part of the largest magnitude expected; 0 for the same bits */
+static void
+compare (const char *slot, const float *found, const float *expected, size_t n,
+    float tolerance)
+{
+  float bound = 0;
+
+  for (size_t i = 0; i < n && tolerance > 0; i++)
+    bound = fabsf (expected[i]) > bound ? fabsf (expected[i]) : bound;
+  bound *= tolerance;
+  for (size_t i = 0; i < n; i++) {
+    if (isnan (found[i]) && isnan (expected[i]))
+      continue;
+    if (!(fabsf (found[i] - expected[i]) <= bound) && found[i] != expected[i])
+      fail (slot, i, (double) found[i], (double) expected[i]);
+  }
+}
+
+/* Products */
+
+static void
+matmul_checked (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  const BnMatmulOps *ops = &fast.matmul[w->pack];
+  float tolerance = ops->pack ? 0 : 1e-3f;
+  BnMatrix c = *w;
+
+  ops->matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
+  if (w->n_rows > MAX_FLOATS)
+    return;
+  c.data = (const char *) w->data + ops->packed_size (w->n_rows, w->n_cols);
+  for (uint32_t i = 0; i < n_acts; i++) {
+    ref.matmul[w->pack].matmul (scratch, 0, &c, row_begin, row_end,
+        (const char *) acts + i * act_stride, act_stride, 1);
+    compare ("matmul", y + i * y_stride + row_begin, scratch + row_begin,
+        row_end - row_begin, tolerance);
+  }
+}
+
+static size_t
+packed_size_checked (BnPack pack, uint32_t n_rows, uint32_t n_cols)
+{
+  return fast.matmul[pack].packed_size (n_rows, n_cols)
+         + ref.matmul[pack].packed_size (n_rows, n_cols);
+}
+
+static void
+pack_checked (BnPack pack, void *dst, const void *src, uint32_t n_rows,
+    uint32_t n_cols, uint32_t row_begin, uint32_t row_end)
+{
+  char *c = (char *) dst + fast.matmul[pack].packed_size (n_rows, n_cols);
+
+  fast.matmul[pack].pack (dst, src, n_rows, n_cols, row_begin, row_end);
+  ref.matmul[pack].pack (c, src, n_rows, n_cols, row_begin, row_end);
+}
+
+#define DEFINE_PACK(name, pack)                                                \
+  static size_t packed_size_##name (uint32_t n_rows, uint32_t n_cols)          \
+  {                                                                            \
+    return packed_size_checked (pack, n_rows, n_cols);                         \
+  }                                                                            \
+  static void pack_##name (void *dst, const void *src, uint32_t n_rows,        \
+      uint32_t n_cols, uint32_t row_begin, uint32_t row_end)                   \
+  {                                                                            \
+    pack_checked (pack, dst, src, n_rows, n_cols, row_begin, row_end);         \
+  }
+
+DEFINE_PACK (ternary, BN_PACK_TERNARY)
+DEFINE_PACK (ternary_x4, BN_PACK_TERNARY_X4)
+
+static void
+quantize_checked (BnAct act, void *dst, const float *x, uint32_t n)
+{
+  size_t size = bn_act_size (act, n);
+
+  if (size > sizeof act_scratch) {
+    fast.quantize[act](dst, x, n);
+    return;
+  }
+  /* what is not written is the same in both */
+  memcpy (act_scratch, dst, size);
+  fast.quantize[act](dst, x, n);
+  ref.quantize[act](act_scratch, x, n);
+  if (memcmp (act_scratch, dst, size) != 0)
+    fail ("quantize", act, n, n);
+}
+
+#define DEFINE_QUANTIZE(name, act)                                             \
+  static void quantize_##name (void *dst, const float *x, uint32_t n)          \
+  {                                                                            \
+    quantize_checked (act, dst, x, n);                                         \
+  }
+
+DEFINE_QUANTIZE (f32, BN_ACT_F32)
+DEFINE_QUANTIZE (i8, BN_ACT_I8)
+DEFINE_QUANTIZE (i8x4, BN_ACT_I8X4)
+DEFINE_QUANTIZE (q8_0, BN_ACT_Q8_0)
+DEFINE_QUANTIZE (q8_1, BN_ACT_Q8_1)
+DEFINE_QUANTIZE (q8_k, BN_ACT_Q8_K)
+
+/* Rows. y may also be input, so the C version starts from a copy of it. */
+
+#define DEFINE_ROW(name, n_out, tolerance, params, ...)                        \
+  static void name##_checked params                                            \
+  {                                                                            \
+    int is_small = (n_out) <= MAX_FLOATS;                                      \
+    float *out = y;                                                            \
+    if (is_small)                                                              \
+      memcpy (scratch, y, (n_out) * sizeof *y);                                \
+    fast.name (__VA_ARGS__);                                                   \
+    if (!is_small)                                                             \
+      return;                                                                  \
+    y = scratch;                                                               \
+    ref.name (__VA_ARGS__);                                                    \
+    compare (#name, out, scratch, n_out, tolerance);                           \
+  }
+
+DEFINE_ROW (rms_norm, n, 0,
+    (float *y, const float *x, const float *w, uint32_t n, float eps), y,
+    x == out ? y : x, w, n, eps)
+DEFINE_ROW (layer_norm, n, 0,
+    (float *y, const float *x, const float *w, const float *b, uint32_t n,
+        float eps),
+    y, x == out ? y : x, w, b, n, eps)
+DEFINE_ROW (add, n, 0, (float *y, const float *x, uint32_t n), y, x, n)
+DEFINE_ROW (relu2_mul, n, 0,
+    (float *y, const float *gate, const float *up, uint32_t n), y,
+    gate == out ? y : gate, up == out ? y : up, n)
+DEFINE_ROW (silu_mul, n, 1e-5f,
+    (float *y, const float *gate, const float *up, uint32_t n), y,
+    gate == out ? y : gate, up == out ? y : up, n)
+DEFINE_ROW (gelu, n, 1e-5f, (float *y, const float *x, uint32_t n), y,
+    x == out ? y : x, n)
+DEFINE_ROW (rope_norm, 2 * n_pairs, 0,
+    (float *y, const float *cos_sin, uint32_t n_pairs), y, cos_sin, n_pairs)
+DEFINE_ROW (rope_neox, 2 * n_pairs, 0,
+    (float *y, const float *cos_sin, uint32_t n_pairs), y, cos_sin, n_pairs)
+DEFINE_ROW (
+    f16_to_f32, n, 0, (float *y, const uint16_t *x, uint32_t n), y, x, n)
+DEFINE_ROW (attend, (size_t) n_heads * kv->head_size, 1e-3f,
+    (float *y, const float *q, uint32_t n_heads, const BnKvView *kv,
+        uint32_t n_cells, float scale, float *scores),
+    y, q, n_heads, kv, n_cells, scale, scores)
+
+static void
+f32_to_f16_checked (uint16_t *y, const float *x, uint32_t n)
+{
+  uint16_t *c = (uint16_t *) (void *) act_scratch;
+
+  fast.f32_to_f16 (y, x, n);
+  if (n > sizeof act_scratch / sizeof *c)
+    return;
+  ref.f32_to_f16 (c, x, n);
+  for (uint32_t i = 0; i < n; i++) {
+    if (c[i] != y[i] && !isnan (x[i]))
+      fail ("f32_to_f16", i, y[i], c[i]);
+  }
+}
+
+void
+bn_kernels_check (BnKernels *k)
+{
+  fast = *k;
+  bn_kernels_init_c (&ref);
+  for (int pack = 0; pack < BN_N_PACKS; pack++)
+    k->matmul[pack].matmul = matmul_checked;
+  k->matmul[BN_PACK_TERNARY].packed_size = packed_size_ternary;
+  k->matmul[BN_PACK_TERNARY].pack = pack_ternary;
+  k->matmul[BN_PACK_TERNARY_X4].packed_size = packed_size_ternary_x4;
+  k->matmul[BN_PACK_TERNARY_X4].pack = pack_ternary_x4;
+  k->quantize[BN_ACT_F32] = quantize_f32;
+  k->quantize[BN_ACT_I8] = quantize_i8;
+  k->quantize[BN_ACT_I8X4] = quantize_i8x4;
+  k->quantize[BN_ACT_Q8_0] = quantize_q8_0;
+  k->quantize[BN_ACT_Q8_1] = quantize_q8_1;
+  k->quantize[BN_ACT_Q8_K] = quantize_q8_k;
+  k->rms_norm = rms_norm_checked;
+  k->layer_norm = layer_norm_checked;
+  k->add = add_checked;
+  k->relu2_mul = relu2_mul_checked;
+  k->silu_mul = silu_mul_checked;
+  k->gelu = gelu_checked;
+  k->rope_norm = rope_norm_checked;
+  k->rope_neox = rope_neox_checked;
+  k->f16_to_f32 = f16_to_f32_checked;
+  k->f32_to_f16 = f32_to_f16_checked;
+  k->attend = attend_checked;
+}
