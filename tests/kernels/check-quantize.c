@@ -97,10 +97,16 @@ check_quantize (const BnKernels *k, const BnKernels *c, gconstpointer data)
       compare (k, c, f, x, n);
       if (f->act == BN_ACT_I8)
         check_i8 (k, x, n);
-      /* values that fall on halves, where roundings differ */
+      /* values on halves and just below one, where roundings differ */
       for (guint i = 0; i < n; i++)
         x[i] = (float) ((int) (check_random () % 255) - 127) * 0.5f;
-      x[check_random () % n] = 127.0f;
+      for (guint i = 0; i < n; i += 32) {
+        guint just_below = i + 1 + check_random () % 31;
+
+        x[i] = 127.0f; /* so that the scale is 1 */
+        if (just_below < n)
+          x[just_below] = 0x1.fffffep-2f;
+      }
       compare (k, c, f, x, n);
       guard_free_all ();
     }
