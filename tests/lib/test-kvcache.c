@@ -163,6 +163,30 @@ test_prefix_counts (Fixture *f, gconstpointer data)
   g_assert_cmpuint (bn_kv_seq_match (third, tokens + PAGE, PAGE + 1), ==, 0);
 }
 
+/* Pages with one hash are still told apart: a cache this small has four. */
+static void
+test_same_hash (Fixture *f, gconstpointer n_pages)
+{
+  g_assert_cmpuint (GPOINTER_TO_UINT (n_pages), ==, 4);
+  for (uint32_t i = 0; i < 50; i++) {
+    uint32_t tokens[2 * PAGE + 1], others[2 * PAGE + 1];
+    BnKvSeq *first = bn_kv_seq_new (f->cache, 3 * PAGE);
+    BnKvSeq *second = bn_kv_seq_new (f->cache, 3 * PAGE);
+
+    fill_tokens (tokens, G_N_ELEMENTS (tokens), 0);
+    fill_tokens (others, G_N_ELEMENTS (others), 0);
+    tokens[0] = 1000 + i;
+    others[0] = 2000 + i;
+    append (f, first, tokens, 2 * PAGE);
+    append (f, second, others, PAGE);
+    bn_kv_seq_free (second);
+    second = bn_kv_seq_new (f->cache, 3 * PAGE);
+    g_assert_cmpuint (bn_kv_seq_match (second, others, 2 * PAGE + 1), ==, PAGE);
+    bn_kv_seq_free (first);
+    bn_kv_seq_free (second);
+  }
+}
+
 /* Two sequences compute the same prompt at the same time: one page stays. */
 static void
 test_same_page_twice (Fixture *f, gconstpointer data)
@@ -389,6 +413,7 @@ main (int argc, char **argv)
       {"/kvcache/unfinished-page", 8, test_unfinished_page},
       {"/kvcache/no-page-to-copy-to", 3, test_no_page_to_copy_to},
       {"/kvcache/prefix-counts", 8, test_prefix_counts},
+      {"/kvcache/same-hash", 4, test_same_hash},
       {"/kvcache/same-page-twice", 8, test_same_page_twice},
       {"/kvcache/eviction", 5, test_eviction},
       {"/kvcache/reserve", 6, test_reserve},

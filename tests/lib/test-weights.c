@@ -5,6 +5,7 @@
  * cancellation of loading. */
 #define _GNU_SOURCE /* memmem */
 #include "bitnet-error.h"
+#include "bn-threadpool.h"
 #include "bn-transformer.h"
 #include "tiny-model.h"
 
@@ -375,20 +376,37 @@ test_damage (gconstpointer data)
   check_refused (damaged, damage_cases[i].code, where);
 }
 
-/* Of several faults the first in the file's order of use is reported, however
- * the threads run. */
+static void
+run_backwards (
+    BnBackend *backend, size_t n, size_t grain, BnLoopFunc func, void *data)
+{
+  while (n-- > 0)
+    func (n, n + 1, 0, data);
+}
+
+/* Of several faults the first in the order of use is reported, however the
+ * threads run; here the last one is found first. */
 static void
 test_first_damage (void)
 {
   const TinySpec spec = {.arch = "llama", .n_layers = 8};
+  const BnTransformerOptions options = {.batch_size = 4};
   g_autoptr (TinyModel) model = tiny_model_new (&spec);
+  g_autoptr (BnBackend) backend = bn_cpu_backend_new (NULL, 1);
+  BnBackendOps ops = *backend->ops;
   g_autoptr (BnGguf) gguf = NULL;
+  g_autoptr (GError) error = NULL;
 
   for (int layer = 7; layer >= 2; layer--)
     tiny_model_get_tensor (model, "blk.%d.ffn_up.weight", layer)[5] = NAN;
   gguf = tiny_model_open (model);
-  for (int i = 0; i < 20; i++)
-    check_refused (gguf, BITNET_ERROR_NUMERIC, "blk.2.ffn_up.weight");
+  check_refused (gguf, BITNET_ERROR_NUMERIC, "blk.2.ffn_up.weight");
+  ops.for_each = run_backwards;
+  backend->ops = &ops;
+  g_assert_null (
+      bn_transformer_new (gguf, backend, &options, NULL, NULL, NULL, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC);
+  g_assert_nonnull (strstr (error->message, "blk.2.ffn_up.weight"));
 }
 
 /* Loading */
