@@ -54,5 +54,5 @@ typedef struct BnSharedVocabulary BnSharedVocabulary;
 void bn_shared_vocabulary_release (BnSharedVocabulary *self);
 
 /* Takes the references on request and vocabulary, which may be NULL. */
-BitnetSequence *bitnet_sequence_new (BitnetEngine *engine, BnRequest *request,
-    BnSharedVocabulary *vocabulary);
+BitnetSequence *bitnet_sequence_new (
+    BitnetEngine *engine, BnRequest *request, BnSharedVocabulary *vocabulary);
