@@ -12,6 +12,8 @@
  * Contract of every slot:
  *   - no allocation, no global state, no GLib; any thread;
  *   - integer products are exact and equal to the C version;
+ *   - an activation that is NaN or infinite gives results that are not finite,
+ *     in its own row only;
  *   - the result for one activation row and one weight row does not depend
  *     on which other rows are in the call, so neither batching nor the number
  *     of threads changes a bit;
@@ -87,7 +89,8 @@ typedef struct {
 
 typedef struct {
   BnAct act;
-  /* Row ranges given to pack and matmul begin at multiples of this. */
+  /* Row ranges given to pack and matmul begin at multiples of this, and end
+   * at one or at n_rows. */
   uint32_t row_tile;
   /* Bytes of a packed matrix, a multiple of BN_ALIGN and to be allocated so
    * aligned; 0 if the file's own rows are used in place (then pack is NULL),
