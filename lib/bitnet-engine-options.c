@@ -8,6 +8,7 @@
 #include "bitnet-private.h"
 
 #define MAX_THREADS 1024
+#define MAX_CONTEXT_SIZE (1 << 24)
 #define MAX_BATCH_SIZE 65536
 #define MAX_SEQUENCES 256
 
@@ -113,6 +114,7 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
     guint value, max;
   } limits[] = {
       {"threads", self->n_threads, MAX_THREADS},
+      {"context-size", self->context_size, MAX_CONTEXT_SIZE},
       {"batch-size", self->batch_size, MAX_BATCH_SIZE},
       {"sequences", self->n_sequences, MAX_SEQUENCES},
       {"repack", self->repack, BITNET_REPACK_ALWAYS},

@@ -80,7 +80,8 @@ fill_defaults (BitnetModel *model, const BitnetEngineOptions *options)
   };
 
   if (filled.context_size == 0)
-    filled.context_size = bitnet_model_get_context_length (model);
+    filled.context_size =
+        MIN (bitnet_model_get_context_length (model), BN_MAX_DEFAULT_CONTEXT);
   if (filled.batch_size == 0)
     filled.batch_size = DEFAULT_BATCH_SIZE;
   if (filled.n_sequences == 0)

@@ -52,14 +52,16 @@ GType bitnet_i2s_layout_get_type (void);
  * BitnetEngineOptions:
  * @device: (nullable): `auto` (also %NULL), `cpu`, `cuda`, `cuda:1`
  * @n_threads: compute threads; 0 = one per physical core
- * @context_size: cells of one sequence; 0 = the model's context length
+ * @context_size: cells of one sequence; 0 = the model's context length, but
+ *   not more than 1,048,576
  * @batch_size: most tokens in one forward pass; 0 = 512
  * @n_sequences: most sequences that run at a time, the others wait; 0 = 8
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
  *
- * How an engine is set up. Limits: 1,024 threads, batches of 65,536 tokens,
- * 256 sequences, and not more sequences than tokens in a batch.
+ * How an engine is set up. Limits: 1,024 threads, a context of 16,777,216
+ * cells, batches of 65,536 tokens, 256 sequences, and not more sequences than
+ * tokens in a batch.
  */
 struct _BitnetEngineOptions {
   char *device;

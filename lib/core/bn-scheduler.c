@@ -374,9 +374,10 @@ choose_n_cells (const BnScheduler *self, const BnHparams *hparams)
   /* Keys and values are halves. */
   uint64_t cell_size = (uint64_t) hparams->n_layers * hparams->n_kv_heads
                        * hparams->head_size * 2 * sizeof (uint16_t);
-  uint64_t context = self->options.context_size != 0
-                         ? self->options.context_size
-                         : hparams->n_context;
+  uint64_t context =
+      self->options.context_size != 0
+          ? self->options.context_size
+          : MIN (hparams->n_context, (uint32_t) BN_MAX_DEFAULT_CONTEXT);
   uint64_t budget = self->options.cache_size != 0
                         ? self->options.cache_size
                         : (uint64_t) sysconf (_SC_PHYS_PAGES)

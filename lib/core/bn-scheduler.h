@@ -27,7 +27,7 @@ typedef struct BnRequest BnRequest;
 
 typedef struct {
   uint32_t n_threads;    /* compute threads; 0: one per physical core */
-  uint32_t context_size; /* 0: the model's */
+  uint32_t context_size; /* 0: as BnTransformerOptions */
   uint32_t batch_size;   /* at least 1 */
   uint32_t n_sequences;  /* that run at a time; at least 1 */
   uint64_t cache_size;   /* bytes the cache may grow to, but always one

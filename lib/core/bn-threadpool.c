@@ -28,7 +28,7 @@
 enum {
   SPIN_NS = 30 * 1000, /* longer than the gap between two loops of a pass */
   SPIN_BATCH = 32,     /* pauses between looks at the clock */
-  MAX_THREADS = 256,
+  MAX_THREADS = 1024,
   CACHE_LINE = 64,
 };
 

@@ -16,12 +16,7 @@
 
 #include <string.h>
 
-enum {
-  DEFAULT_BATCH_SIZE = 512,
-  /* Cells of a sequence, unless more are asked for: some models claim
-   * millions. */
-  MAX_DEFAULT_CONTEXT = 1 << 20,
-};
+enum { DEFAULT_BATCH_SIZE = 512 };
 
 struct BnTransformer {
   BnGguf *gguf;
@@ -138,7 +133,7 @@ choose_sizes (BnTransformer *self, const BnTransformerOptions *options)
 
   self->context_size = options->context_size;
   if (self->context_size == 0)
-    self->context_size = MIN (h->n_context, MAX_DEFAULT_CONTEXT);
+    self->context_size = MIN (h->n_context, BN_MAX_DEFAULT_CONTEXT);
   if (self->weights->position_embd.data)
     self->context_size = MIN (self->context_size, h->n_context);
   self->batch_size =

@@ -27,9 +27,14 @@
 
 typedef struct BnTransformer BnTransformer;
 
+/* Cells of a sequence, unless more are asked for: some models claim millions,
+ * and the cache keeps a few bytes for each. */
+enum { BN_MAX_DEFAULT_CONTEXT = 1 << 20 };
+
 typedef struct {
-  uint32_t context_size; /* most cells of a sequence; 0: the model's context.
-                            gpt2 never gets more than the model's */
+  uint32_t context_size; /* most cells of a sequence; 0: the model's context,
+                            up to BN_MAX_DEFAULT_CONTEXT. gpt2 never gets more
+                            than the model's */
   uint32_t batch_size;   /* most tokens in one forward; 0: 512 */
   uint32_t n_logits;     /* most rows of logits in one; 0: batch_size */
   uint32_t n_cells;      /* cells of the cache; 0: one context_size */

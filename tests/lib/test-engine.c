@@ -36,6 +36,14 @@ open_model (const char *path)
   return model;
 }
 
+static void
+write_tiny (const char *path, const TinySpec *spec)
+{
+  g_autoptr (TinyModel) tiny = tiny_model_new (spec);
+
+  tiny_model_write (tiny, path);
+}
+
 static BitnetEngine *
 get_engine (
     const char *path, guint n_threads, guint batch_size, guint n_sequences)
@@ -198,13 +206,40 @@ test_options (void)
   g_assert_null (bitnet_model_get_engine (model, options, &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
   g_assert_cmpstr (error->message, ==, "sequences is 257, expected 0 to 256");
+  g_clear_error (&error);
+  options->n_sequences = 8;
+  options->context_size = (1 << 24) + 1;
+  g_assert_null (bitnet_model_get_engine (model, options, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "context-size is 16777217"));
 
   /* It is not kept by the model. */
   g_clear_object (&same);
   g_clear_object (&engine);
   options->n_sequences = 2;
+  options->context_size = 100;
   engine = bitnet_model_get_engine (model, options, NULL);
   g_assert_true (bitnet_engine_matches (engine, options));
+}
+
+/* Files may claim any context: the default stays within what the cache can
+ * keep account of. */
+static void
+test_claimed_context (void)
+{
+  const TinySpec spec = {
+      .arch = "llama", .n_vocab = data.n_vocab, .n_context = 1 << 30};
+  g_autofree char *path = make_path ("claim.gguf");
+
+  write_tiny (path, &spec);
+  g_autoptr (BitnetEngine) engine = get_engine (path, 1, 16, 2);
+  g_assert_cmpuint (bitnet_engine_get_context_size (engine), ==, 1 << 20);
+  g_clear_object (&engine);
+  engine = load_engine (path, 1, 16, 2);
+  g_assert_cmpuint (bitnet_engine_get_context_size (engine), ==, 1 << 20);
+  g_autoptr (BitnetSequence) sequence = submit (engine, 1, 20, 5, 0);
+  g_autoptr (GArray) tokens = drain_good (sequence);
+  g_assert_cmpuint (tokens->len, ==, 5);
 }
 
 static void
@@ -862,14 +897,6 @@ test_stats (void)
 /* ---- the shared data ---- */
 
 static void
-write_tiny (const char *path, const TinySpec *spec)
-{
-  g_autoptr (TinyModel) tiny = tiny_model_new (spec);
-
-  tiny_model_write (tiny, path);
-}
-
-static void
 set_up (void)
 {
   g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
@@ -904,7 +931,7 @@ static void
 tear_down (void)
 {
   static const char *const names[] = {"vocab.gguf", "small.gguf", "large.gguf",
-      "overflow.gguf", "incomplete.gguf"};
+      "overflow.gguf", "incomplete.gguf", "claim.gguf"};
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autofree char *path = make_path (names[i]);
@@ -926,6 +953,7 @@ main (int argc, char **argv)
   set_up ();
   g_test_add_func ("/engine/devices", test_devices);
   g_test_add_func ("/engine/options", test_options);
+  g_test_add_func ("/engine/claimed-context", test_claimed_context);
   g_test_add_func ("/engine/reasons", test_reasons);
   g_test_add_func ("/engine/load", test_load);
   g_test_add_func ("/engine/load-async", test_load_async);
