@@ -527,14 +527,15 @@ take_in_thread (gpointer request)
 }
 
 /* Cancelled while its pass runs and somebody waits for its token: the taker
- * wakes though the gate stays closed, and the pass is given up. */
+ * wakes though the gate stays closed, and the pass is given up. The prompt
+ * fits in one pass, which would have given a token. */
 static void
 test_cancel_in_forward (void)
 {
   fake_reset ();
   BnScheduler *scheduler = start_ready (4, 32);
   fake_close ();
-  g_autoptr (BnRequest) request = submit (scheduler, 1, 100, 10);
+  g_autoptr (BnRequest) request = submit (scheduler, 1, 20, 10);
   fake_wait_inside ();
   g_autoptr (GThread) taker = NULL;
   taker = g_thread_new ("taker", take_in_thread, request);
@@ -548,6 +549,12 @@ test_cancel_in_forward (void)
   fake_wait_inside ();
   fake_open ();
   check_request (next, 2, 10, 3);
+  BnRequestStatus status;
+  bn_request_get_status (request, &status);
+  g_assert_cmpuint (status.n_generated_tokens, ==, 0);
+  BnSchedulerStats stats;
+  bn_scheduler_get_stats (scheduler, &stats);
+  g_assert_cmpuint (stats.n_generated_tokens, ==, 3);
   stop_scheduler (scheduler);
   g_assert_cmpuint (fake.n_aborted, ==, 1);
 }
