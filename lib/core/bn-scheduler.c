@@ -197,8 +197,8 @@ publish_item (BnScheduler *self, BnStepItem *item, uint64_t ns)
 {
   BnRequest *request = item->request;
   BnRequestStatus *status = &request->status;
-  gboolean has_token = item->is_computed && item->wants_token
-                       && item->reason != BN_FINISH_ERROR;
+  gboolean has_token =
+      item->is_computed && item->wants_token && item->reason != BN_FINISH_ERROR;
 
   if (status->n_generated_tokens == 0)
     status->prefill_ns += ns;
