@@ -162,7 +162,9 @@ bitnet_conversation_append (BitnetConversation *self, const char *role,
     return FALSE;
   }
   size = strlen (text);
-  if (size > BITNET_CONVERSATION_MAX_SIZE - self->size) {
+  /* set_system() may have gone beyond the limit. */
+  if (self->size > BITNET_CONVERSATION_MAX_SIZE
+      || size > BITNET_CONVERSATION_MAX_SIZE - self->size) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
         "the texts have more than %d bytes", BITNET_CONVERSATION_MAX_SIZE);
     return FALSE;

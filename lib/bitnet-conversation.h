@@ -111,7 +111,9 @@ const char *bitnet_conversation_get_text (BitnetConversation *self, guint i);
  * @text: (nullable): what the model is told before all; %NULL or empty for
  *   nothing. Bytes that are not UTF-8 become U+FFFD
  *
- * Puts a `system` message in front, in place of the one that is there.
+ * Puts a `system` message in front, in place of the one that is there. It may
+ * have any length; beyond %BITNET_CONVERSATION_MAX_SIZE nothing can be
+ * appended behind it.
  */
 BITNET_AVAILABLE_IN_ALL
 void bitnet_conversation_set_system (

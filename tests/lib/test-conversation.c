@@ -110,6 +110,13 @@ test_limits (void)
   g_assert_false (bitnet_conversation_append (big, "user", "b", &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
 
+  /* A system text beyond the limit leaves no room at all. */
+  g_clear_error (&error);
+  bitnet_conversation_set_system (big, "one more");
+  g_assert_false (bitnet_conversation_append (big, "user", "b", &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+  bitnet_conversation_set_system (big, NULL);
+
   /* Room that a removed message gives back can be used again. */
   bitnet_conversation_trim (big, 1);
   g_assert_true (bitnet_conversation_append (big, "user", half, NULL));
@@ -273,7 +280,8 @@ test_load (void)
     bitnet_conversation_set_system (conversation, "kept");
     loaded =
         bitnet_conversation_load_json (conversation, cases[i].json, -1, &error);
-    g_test_message ("%s: %s", cases[i].json, error ? error->message : "");
+    g_autofree char *shown = g_strescape (cases[i].json, NULL);
+    g_test_message ("%s: %s", shown, error ? error->message : "");
     g_assert_cmpint (loaded, ==, cases[i].code < 0);
     if (loaded) {
       g_assert_no_error (error);
