@@ -10,6 +10,7 @@
 
 #include "bitnet-error.h"
 #include "bitnet-private.h"
+#include "bitnet-tokenizer-private.h"
 #include "core/bn-threadpool.h"
 #include "kernels/bn-cpu.h"
 
@@ -378,27 +379,20 @@ spells (BitnetTokenizer *tokenizer, const uint32_t *tokens, size_t n_tokens,
   return joined->len == size && memcmp (joined->data, text, size) == 0;
 }
 
-/* The token of a single byte, in both kinds of vocabulary; BITNET_TOKEN_NONE
- * if there is none. Reads the whole vocabulary, but only once in the life of
- * a response that a stop text ended in the middle of a token. */
+/* The token of a single byte, BITNET_TOKEN_NONE if there is none that is
+ * text. */
 static uint32_t
 find_byte_token (BitnetTokenizer *tokenizer, char byte)
 {
-  guint n_vocab = bitnet_tokenizer_get_vocab_size (tokenizer);
+  const BnVocab *vocab = bitnet_tokenizer_get_parts (tokenizer)->vocab;
+  uint32_t token = bn_vocab_byte_token (vocab, (uint8_t) byte);
+  BitnetTokenAttributes attributes =
+      bitnet_tokenizer_get_attributes (tokenizer, token);
 
-  for (uint32_t token = 0; token < n_vocab; token++) {
-    BitnetTokenAttributes attributes =
-        bitnet_tokenizer_get_attributes (tokenizer, token);
-    if ((attributes & (BITNET_TOKEN_NORMAL | BITNET_TOKEN_BYTE)) == 0)
-      continue;
-    g_autoptr (GBytes) bytes =
-        bitnet_tokenizer_get_token_bytes (tokenizer, token);
-    gsize size;
-    const char *text = g_bytes_get_data (bytes, &size);
-    if (size == 1 && text[0] == byte)
-      return token;
-  }
-  return BITNET_TOKEN_NONE;
+  return (attributes & (BITNET_TOKEN_NORMAL | BITNET_TOKEN_BYTE)) != 0
+                 && spells (tokenizer, &token, 1, &byte, 1)
+             ? token
+             : BITNET_TOKEN_NONE;
 }
 
 /* As the tokenizer would write it; where it would write something else (a

@@ -310,6 +310,8 @@ bn_vocab_byte_token (const BnVocab *self, uint8_t byte)
   }
   g_snprintf (text, sizeof text, "<0x%02X>", byte);
   id = bn_vocab_lookup (self, text, sizeof text - 1);
+  if (id == BN_TOKEN_NONE && byte == ' ')
+    return bn_vocab_lookup (self, METASPACE, strlen (METASPACE));
   return id != BN_TOKEN_NONE ? id : bn_vocab_lookup (self, &byte, 1);
 }
 
