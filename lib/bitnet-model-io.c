@@ -149,6 +149,8 @@ bitnet_model_read_ahead (BitnetModel *self, gboolean lock,
           cancellable, error))
     return TRUE;
   unlock_bytes (self, locked);
+  if (error && (*error)->domain == BITNET_ERROR)
+    g_prefix_error (error, "%s: ", bitnet_model_get_path (self));
   return FALSE;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bitnet-error.h"
+#include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
@@ -16,7 +17,6 @@
 enum {
   CANCEL_INTERVAL = 4096, /* tokens or merges between two looks */
   LLAMA3_N_TOKENS = 128256,
-  MAX_SHOWN = 60, /* characters of a foreign text in a message */
 };
 
 /* How a value of tokenizer.ggml.model is read. The defaults are those that
@@ -83,21 +83,6 @@ fail (GError **error, const BnGguf *gguf, const char *format, ...)
   g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER, "%s: %s",
       bn_gguf_get_path (gguf), message);
   return FALSE;
-}
-
-/* A foreign text for a message: short and without control characters. */
-static char *
-shorten (const char *text)
-{
-  gboolean is_long = g_utf8_strlen (text, -1) > MAX_SHOWN;
-  g_autofree char *start = g_utf8_substring (
-      text, 0, is_long ? MAX_SHOWN : g_utf8_strlen (text, -1));
-
-  for (char *p = start; *p; p++) {
-    if (g_ascii_iscntrl (*p))
-      *p = '?';
-  }
-  return g_strconcat (start, is_long ? "…" : NULL, NULL);
 }
 
 /* The array at key, with at least min_count elements. *kv is NULL if it is
@@ -306,7 +291,7 @@ find_pretok (const BnGguf *gguf, const BnVocab *vocab, GError **error)
   }
   pretok = bn_pretok_find (pre);
   if (pretok == NULL) {
-    g_autofree char *shown = shorten (pre);
+    g_autofree char *shown = bn_printable (pre, strlen (pre));
 
     fail (error, gguf,
         "pre-tokenizer \"%s\" (" KEY_PREFIX "pre) is not supported; convert "
@@ -418,7 +403,7 @@ fail_model (const BnGguf *gguf, const char *model, GError **error)
         KEY_PREFIX "model is \"%s\": the file has no tokenizer, give one from "
                    "another source",
         model);
-  shown = shorten (model);
+  shown = bn_printable (model, strlen (model));
   return fail (error, gguf,
       "tokenizer model \"%s\" (" KEY_PREFIX "model) is not supported, "
       "expected \"gpt2\" or \"llama\"; give a tokenizer from another source",

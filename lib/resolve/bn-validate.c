@@ -8,6 +8,7 @@
 #include <string.h>
 #include "bitnet-error.h"
 #include "bitnet-private.h"
+#include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
 
 enum {
@@ -123,6 +124,8 @@ check_piece (const BnGgufKv *tokens, const BnGgufKv *expected, guint64 id,
 {
   const char *text, *expected_text;
   gsize length, expected_length;
+  g_autofree char *shown = NULL;
+  g_autofree char *expected_shown = NULL;
 
   if (!bn_gguf_kv_get_string (tokens, id, &text, &length)
       || !bn_gguf_kv_get_string (
@@ -130,9 +133,11 @@ check_piece (const BnGgufKv *tokens, const BnGgufKv *expected, guint64 id,
     return TRUE; /* sizes are compared elsewhere */
   if (length == expected_length && memcmp (text, expected_text, length) == 0)
     return TRUE;
+  shown = bn_printable (text, length);
+  expected_shown = bn_printable (expected_text, expected_length);
   g_set_error (error, BITNET_ERROR, BITNET_ERROR_VOCAB_MISMATCH,
-      "token %" G_GUINT64_FORMAT " is \"%.*s\", expected the model's \"%.*s\"",
-      id, (int) length, text, (int) expected_length, expected_text);
+      "token %" G_GUINT64_FORMAT " is \"%s\", expected the model's \"%s\"", id,
+      shown, expected_shown);
   return FALSE;
 }
 

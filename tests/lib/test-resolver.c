@@ -235,6 +235,7 @@ static void
 test_explicit (Fixture *fixture, gconstpointer data)
 {
   static const ModelKind other = {N_TOKENS, 0, "x", 0};
+  static const ModelKind bytes = {N_TOKENS, 0, "\xff\n", 0};
   static const ModelKind smaller = {N_BASE + 1, 0, "w", 0};
   static const ModelKind bare = {0, N_TOKENS, NULL, 0};
   g_autoptr (BitnetModel) model = open_model (fixture, "m.gguf", &usual);
@@ -253,6 +254,8 @@ test_explicit (Fixture *fixture, gconstpointer data)
           NULL},
       {"other words", write_model (fixture, "other.gguf", &other), model,
           BITNET_ERROR_VOCAB_MISMATCH, "expected the model's"},
+      {"other bytes", write_model (fixture, "bytes.gguf", &bytes), model,
+          BITNET_ERROR_VOCAB_MISMATCH, "\"\\xff\\x0a"},
       {"other size", write_model (fixture, "smaller.gguf", &smaller), model, -1,
           NULL},
       {"none inside", g_strdup (bitnet_model_get_path (without)), model,
