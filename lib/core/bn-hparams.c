@@ -172,7 +172,8 @@ get_positive_or (Reader *reader, const char *suffix, double fallback)
   return value;
 }
 
-/* Empty if absent; valid until the file is closed. */
+/* Whether the text at a key is expected. *found is a copy of it for messages,
+ * made once; it stays NULL if the key is absent. */
 static gboolean
 text_is (Reader *reader, const char *suffix, const char *expected, char **found)
 {

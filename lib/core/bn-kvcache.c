@@ -408,12 +408,6 @@ bn_kv_seq_get_n_cells (const BnKvSeq *self)
   return self->n_cells;
 }
 
-uint32_t
-bn_kv_seq_get_max_cells (const BnKvSeq *self)
-{
-  return self->max_cells;
-}
-
 const uint32_t *
 bn_kv_seq_get_pages (const BnKvSeq *self)
 {

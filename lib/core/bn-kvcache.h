@@ -51,7 +51,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnKvSeq, bn_kv_seq_free)
 
 /* Tokens in the sequence: the position of the next one. */
 uint32_t bn_kv_seq_get_n_cells (const BnKvSeq *self);
-uint32_t bn_kv_seq_get_max_cells (const BnKvSeq *self);
 
 /* Fills an empty sequence with the longest cached prefix of tokens that
  * leaves at least one token to compute. Returns how many it took. May be

@@ -211,12 +211,6 @@ bn_transformer_get_batch_size (const BnTransformer *self)
   return self->batch_size;
 }
 
-uint32_t
-bn_transformer_get_n_logits (const BnTransformer *self)
-{
-  return self->n_logits;
-}
-
 uint64_t
 bn_transformer_get_memory_size (const BnTransformer *self)
 {

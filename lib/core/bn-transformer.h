@@ -62,7 +62,6 @@ const BnHparams *bn_transformer_get_hparams (const BnTransformer *self);
 BnKvCache *bn_transformer_get_kv_cache (BnTransformer *self);
 uint32_t bn_transformer_get_context_size (const BnTransformer *self);
 uint32_t bn_transformer_get_batch_size (const BnTransformer *self);
-uint32_t bn_transformer_get_n_logits (const BnTransformer *self);
 /* Bytes of packed weights and of scratch; the cache is not in it. */
 uint64_t bn_transformer_get_memory_size (const BnTransformer *self);
 

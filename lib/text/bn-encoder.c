@@ -48,12 +48,6 @@ bn_encoder_free (BnEncoder *self)
   g_free (self);
 }
 
-const BnVocab *
-bn_encoder_get_vocab (const BnEncoder *self)
-{
-  return self->vocab;
-}
-
 const BnModelClass *
 bn_encoder_get_model (const BnEncoder *self)
 {

@@ -46,7 +46,6 @@ BnEncoder *bn_encoder_new_bpe (
     BnVocab *vocab, BnBpe *bpe, const BnPretokSet *pretok);
 BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
 
-const BnVocab *bn_encoder_get_vocab (const BnEncoder *self);
 const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
 
 /* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8, which
