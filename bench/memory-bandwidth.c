@@ -22,6 +22,9 @@ typedef struct {
   guint64 sum;
 } Part;
 
+#ifdef __x86_64__
+__attribute__ ((target_clones ("avx512f", "avx2", "default")))
+#endif
 static gpointer
 sum_part (gpointer data)
 {
