@@ -100,6 +100,14 @@ tool_fail_usage (const char *command, const char *format, ...)
   return EXIT_USAGE;
 }
 
+int
+tool_finish_output (const char *command)
+{
+  if (fflush (stdout) != 0 || ferror (stdout))
+    return tool_fail (command, "cannot write to standard output");
+  return EXIT_OK;
+}
+
 /* What is on the terminal; guarded by progress_lock, because work reports
  * from its own thread. */
 static GMutex progress_lock;

@@ -43,6 +43,10 @@ int tool_fail (const char *command, const char *format, ...)
 int tool_fail_usage (const char *command, const char *format, ...)
     G_GNUC_PRINTF (2, 3);
 
+/* Ends a command whose results went to stdout: fails if they did not all get
+ * there. Returns the exit status. */
+int tool_finish_output (const char *command);
+
 /* Progress of long work on stderr: a bar on a terminal, a line every ten
  * percent otherwise. Signature of BitnetProgressFunc; user_data is the label.
  * tool_progress_end() clears the bar. */

@@ -501,7 +501,5 @@ cmd_bench (int argc, char **argv)
     print_json (&bench);
   else
     print_foot (&bench);
-  if (fflush (stdout) != 0)
-    return tool_fail (COMMAND, "cannot write to standard output");
-  return EXIT_OK;
+  return tool_finish_output (COMMAND);
 }

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define COMMAND "infer"
+/* Posted when stdout takes no more text: nobody reads what is generated. */
+#define MESSAGE_UNWRITABLE "bitnet-unwritable"
 
 enum {
   PROGRESS_DELAY_US = 300 * 1000, /* quick loads say nothing */
@@ -285,8 +287,11 @@ on_text (GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer user_data)
     g_string_append_len (run->text, (const char *) map.data, map.size);
   } else if (!run->options->ids) {
     tool_progress_end ();
-    fwrite (map.data, 1, map.size, stdout);
-    fflush (stdout);
+    if (fwrite (map.data, 1, map.size, stdout) < map.size
+        || fflush (stdout) != 0)
+      gst_element_post_message (run->pipeline,
+          gst_message_new_application (GST_OBJECT (run->pipeline),
+              gst_structure_new_empty (MESSAGE_UNWRITABLE)));
   }
   gst_buffer_unmap (buffer, &map);
 }
@@ -469,6 +474,10 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
             gst_structure_copy (gst_message_get_structure (message));
       }
       break;
+    case GST_MESSAGE_APPLICATION:
+      if (gst_message_has_name (message, MESSAGE_UNWRITABLE))
+        quit (run, tool_finish_output (COMMAND));
+      break;
     case GST_MESSAGE_EOS:
       quit (run, EXIT_OK);
       break;
@@ -599,6 +608,5 @@ cmd_infer (int argc, char **argv)
     print_ids (&run);
   else if (options.json)
     print_json (&run);
-  return fflush (stdout) == 0 ? EXIT_OK
-                              : tool_fail (COMMAND, "%s", g_strerror (errno));
+  return tool_finish_output (COMMAND);
 }

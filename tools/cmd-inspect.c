@@ -458,7 +458,5 @@ cmd_inspect (int argc, char **argv)
     print_json (model, gguf, with_tensors);
   else
     print_overview (model, gguf, with_tensors);
-  if (fflush (stdout) != 0 || ferror (stdout))
-    return tool_fail ("inspect", "cannot write to standard output");
-  return EXIT_OK;
+  return tool_finish_output ("inspect");
 }

@@ -24,15 +24,6 @@ open_tokenizer (const char *path, GError **error)
   return model ? bitnet_tokenizer_new_from_model (model, NULL, error) : NULL;
 }
 
-/* Ends a command whose results went to stdout. */
-static int
-finish_output (const char *command)
-{
-  if (fflush (stdout) != 0 || ferror (stdout))
-    return tool_fail (command, "cannot write to standard output");
-  return EXIT_OK;
-}
-
 static int
 fail_usage (const char *command, const char *message)
 {
@@ -82,7 +73,7 @@ tokenize_text (BitnetTokenizer *tokenizer, const char *text, gsize length,
   append_ids (out, ids, n_ids, " ");
   g_string_append_c (out, '\n');
   fwrite (out->str, 1, out->len, stdout);
-  return finish_output ("tokenize");
+  return tool_finish_output ("tokenize");
 }
 
 static int
@@ -126,7 +117,7 @@ tokenize_lines (BitnetTokenizer *tokenizer, BitnetEncodeFlags flags)
     return tool_fail ("tokenize", "line %" G_GUINT64_FORMAT ": %s",
         tool_lines_get_number (lines), error->message);
   }
-  return finish_output ("tokenize");
+  return tool_finish_output ("tokenize");
 }
 
 int
@@ -231,7 +222,7 @@ detokenize_ids (
   fwrite (text, 1, length, stdout);
   if (isatty (STDOUT_FILENO) && (length == 0 || text[length - 1] != '\n'))
     putchar ('\n');
-  return finish_output ("detokenize");
+  return tool_finish_output ("detokenize");
 }
 
 static int
@@ -265,7 +256,7 @@ detokenize_lines (BitnetTokenizer *tokenizer, BitnetDecodeFlags flags)
     return tool_fail ("detokenize", "line %" G_GUINT64_FORMAT ": %s",
         tool_lines_get_number (lines), error->message);
   }
-  return finish_output ("detokenize");
+  return tool_finish_output ("detokenize");
 }
 
 /* The ids of --ids and of the arguments, or of standard input. */

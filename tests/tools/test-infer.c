@@ -259,6 +259,32 @@ test_wrong (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* A full disk ends the command at once, even an endless answer. */
+static void
+test_unwritable (Fixture *fixture, gconstpointer data)
+{
+  static const char *const outputs[] = {"--ignore-eos", "--ids", "--json"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (outputs); i++) {
+    const char *argv[] = {g_getenv ("BITNET_TOOL"), "infer", "-p", "Test", "-n",
+        i == 0 ? "0" : "4", outputs[i], NULL};
+    g_autoptr (GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autoptr (GSubprocess) process = NULL;
+    g_autoptr (GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    g_subprocess_launcher_set_stdout_file_path (launcher, "/dev/full");
+    process = g_subprocess_launcher_spawnv (launcher, argv, &error);
+    g_assert_no_error (error);
+    g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, &text, &error);
+    g_assert_no_error (error);
+    g_assert_cmpint (g_subprocess_get_exit_status (process), ==, 1);
+    g_assert_cmpstr (
+        text, ==, "bitnet infer: cannot write to standard output\n");
+  }
+}
+
 #define ADD(path, function)                                                    \
   g_test_add (path, Fixture, NULL, set_up, function, tear_down)
 
@@ -280,5 +306,7 @@ main (int argc, char **argv)
   ADD ("/tool/infer/input", test_input);
   ADD ("/tool/infer/stop", test_stop);
   ADD ("/tool/infer/wrong", test_wrong);
+  if (g_file_test ("/dev/full", G_FILE_TEST_EXISTS))
+    ADD ("/tool/infer/unwritable", test_unwritable);
   return g_test_run ();
 }
