@@ -314,6 +314,37 @@ on_tokens (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
+/* The values a property takes, for a message. */
+static char *
+describe_values (GParamSpec *pspec)
+{
+  if (G_IS_PARAM_SPEC_DOUBLE (pspec))
+    return g_strdup_printf ("a number from %g to %g",
+        G_PARAM_SPEC_DOUBLE (pspec)->minimum,
+        G_PARAM_SPEC_DOUBLE (pspec)->maximum);
+  if (G_IS_PARAM_SPEC_UINT (pspec))
+    return g_strdup_printf ("a whole number from %u to %u",
+        G_PARAM_SPEC_UINT (pspec)->minimum, G_PARAM_SPEC_UINT (pspec)->maximum);
+  if (G_IS_PARAM_SPEC_INT (pspec))
+    return g_strdup_printf ("a whole number from %d to %d",
+        G_PARAM_SPEC_INT (pspec)->minimum, G_PARAM_SPEC_INT (pspec)->maximum);
+  if (G_IS_PARAM_SPEC_UINT64 (pspec))
+    return g_strdup_printf ("a whole number from %" G_GUINT64_FORMAT
+                            " to %" G_GUINT64_FORMAT,
+        G_PARAM_SPEC_UINT64 (pspec)->minimum,
+        G_PARAM_SPEC_UINT64 (pspec)->maximum);
+  if (G_IS_PARAM_SPEC_ENUM (pspec)) {
+    GEnumClass *class = G_PARAM_SPEC_ENUM (pspec)->enum_class;
+    GString *names = g_string_new ("one of");
+
+    for (guint i = 0; i < class->n_values; i++)
+      g_string_append_printf (
+          names, "%s %s", i ? "," : "", class->values[i].value_nick);
+    return g_string_free (names, FALSE);
+  }
+  return g_strdup_printf ("a value of %s", g_type_name (pspec->value_type));
+}
+
 /* FALSE and a message if text is no value of the property. */
 static gboolean
 set_from_text (GstElement *element, const Setting *setting, const char *text)
@@ -327,10 +358,10 @@ set_from_text (GstElement *element, const Setting *setting, const char *text)
     g_value_set_string (&value, text);
   else if (!gst_value_deserialize (&value, text)
            || g_param_value_validate (pspec, &value)) {
-    tool_fail (COMMAND,
-        "--%s: found \"%s\", expected a value in the range of "
-        "%s (%s)",
-        setting->name, text, setting->property, g_param_spec_get_blurb (pspec));
+    g_autofree char *values = describe_values (pspec);
+
+    tool_fail_usage (COMMAND, "--%s: found \"%s\", expected %s", setting->name,
+        text, values);
     return FALSE;
   }
   g_object_set_property (G_OBJECT (element), setting->property, &value);
