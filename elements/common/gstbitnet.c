@@ -396,7 +396,11 @@ void
 gst_bitnet_fail_flow (
     GstElement *element, GstBitnetWait *wait, GstFlowReturn flow)
 {
-  if (begin_report (wait)) {
+  gboolean is_explained =
+      flow == GST_FLOW_ERROR
+      || (flow >= GST_FLOW_EOS && flow != GST_FLOW_NOT_LINKED);
+
+  if (!is_explained && begin_report (wait)) {
     GST_ELEMENT_FLOW_ERROR (element, flow);
     end_report (wait);
   }

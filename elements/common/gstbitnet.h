@@ -106,7 +106,8 @@ void gst_bitnet_post_error (GstElement *element, const GError *error);
  * cancellation. */
 GstFlowReturn gst_bitnet_fail (
     GstElement *element, GstBitnetWait *wait, const GError *error);
-/* The same for a flow that nobody has explained. */
+/* The same for the end of a flow that nobody upstream is told of, if nobody
+ * has explained it: who returned ERROR has posted why. */
 void gst_bitnet_fail_flow (
     GstElement *element, GstBitnetWait *wait, GstFlowReturn flow);
 /* The GStreamer domain and code of a library error. */

@@ -18,15 +18,6 @@ GstStaticPadTemplate gst_bitnet_infer_src_template =
 /* The source pad's task. */
 
 static void
-report_flow (GstBitnetInfer *self, GstFlowReturn ret)
-{
-  /* Who returned ERROR has posted why; the others have not. */
-  if (ret == GST_FLOW_NOT_LINKED
-      || (ret < GST_FLOW_EOS && ret != GST_FLOW_ERROR))
-    gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
-}
-
-static void
 task_loop (GstPad *pad)
 {
   GstBitnetInfer *self = GST_BITNET_INFER (GST_PAD_PARENT (pad));
@@ -55,7 +46,7 @@ task_loop (GstPad *pad)
   }
   if (ret == GST_FLOW_OK) {
     ret = gst_bitnet_infer_respond (self, request);
-    report_flow (self, ret);
+    gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
   }
   g_mutex_lock (&self->wait.mutex);
   item_queue_drop_request (self->queue);

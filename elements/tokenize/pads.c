@@ -86,6 +86,7 @@ static void
 try_late_branch (GstBitnetTokenize *self)
 {
   gboolean has_begun = FALSE;
+  GstFlowReturn ret;
 
   while (!has_begun && !gst_bitnet_tokenize_ask_handles (self)) {
     g_mutex_lock (&self->wait.mutex);
@@ -95,8 +96,11 @@ try_late_branch (GstBitnetTokenize *self)
                 || self->mode != MODE_ONE_SHOT;
     g_mutex_unlock (&self->wait.mutex);
   }
-  if (!has_begun
-      && gst_bitnet_tokenize_handle_only_prompt (self) == GST_FLOW_OK)
+  if (has_begun)
+    return;
+  ret = gst_bitnet_tokenize_handle_only_prompt (self);
+  gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
+  if (ret == GST_FLOW_OK)
     gst_bitnet_tokenize_push_eos (self);
 }
 
@@ -105,15 +109,19 @@ task_loop (GstPad *pad)
 {
   GstBitnetTokenize *self = GST_BITNET_TOKENIZE (GST_PAD_PARENT (pad));
   Prompt *command;
+  GstFlowReturn ret;
   gboolean more = FALSE;
 
   if (get_mode (self) == MODE_ONE_SHOT)
     try_late_branch (self);
   else if ((command = wait_for_command (self)) != NULL) {
-    if (command->text)
-      more = gst_bitnet_tokenize_handle_prompt (self, command) == GST_FLOW_OK;
-    else
+    if (command->text) {
+      ret = gst_bitnet_tokenize_handle_prompt (self, command);
+      gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
+      more = ret == GST_FLOW_OK;
+    } else {
       gst_bitnet_tokenize_push_eos (self);
+    }
     free_command (command);
   }
   if (!more)
@@ -251,7 +259,8 @@ take_model_eos (GstBitnetTokenize *self)
     gst_bitnet_tokenize_push_eos (self); /* upstream has said why */
   } else if (get_mode (self) == MODE_ONE_SHOT) {
     /* A branch linked after the buffer but before the EOS. */
-    gst_bitnet_tokenize_handle_only_prompt (self);
+    gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait,
+        gst_bitnet_tokenize_handle_only_prompt (self));
     gst_bitnet_tokenize_push_eos (self);
   }
 }
@@ -418,6 +427,7 @@ take_prompt_eos (GstBitnetTokenize *self)
 
   if (framer_finish (self->framer)) {
     ret = handle_texts (self, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE);
+    gst_bitnet_fail_flow (GST_ELEMENT (self), &self->wait, ret);
   } else {
     gst_bitnet_tokenize_post_bad_text (self, framer_get_problem (self->framer));
   }

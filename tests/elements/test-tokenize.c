@@ -709,6 +709,37 @@ test_interactive_eos (void)
   gst_object_unref (pipeline);
 }
 
+/* Where no chain function returns the flow, the element itself says that
+ * nothing is linked behind it. */
+static void
+test_not_linked (void)
+{
+  g_autofree char *path = test_write_file ("unended.txt", "hello", 5);
+  g_autofree char *unended = g_strdup_printf (
+      "filesrc location=%s ! text/x-raw,format=utf8 ! t.prompt", path);
+  const char *const prompt_chains[] = {"", unended};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (prompt_chains); i++) {
+    GstElement *pipeline =
+        test_launch ("ggufsrc location=%s ! tokresolve ! tokenize name=t %s",
+            test_quick_model (), prompt_chains[i]);
+    g_autoptr (GstElement) element =
+        gst_bin_get_by_name (GST_BIN (pipeline), "t");
+    GstMessage *message;
+
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    if (i == 0) {
+      gst_message_unref (test_wait_message (pipeline, GST_MESSAGE_INFO));
+      g_assert_true (emit_submit (element, "submit", "hello"));
+    }
+    message = test_wait_message (pipeline, GST_MESSAGE_ERROR);
+    g_assert_true (GST_MESSAGE_SRC (message) == GST_OBJECT (element));
+    gst_message_unref (message);
+    test_set_null (pipeline);
+    gst_object_unref (pipeline);
+  }
+}
+
 static void
 test_refused_submit (void)
 {
@@ -976,6 +1007,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tokenize/flush", test_flush);
   g_test_add_func ("/tokenize/interactive", test_interactive);
   g_test_add_func ("/tokenize/interactive-eos", test_interactive_eos);
+  g_test_add_func ("/tokenize/not-linked", test_not_linked);
   g_test_add_func ("/tokenize/refused-submit", test_refused_submit);
   g_test_add_func ("/tokenize/history", test_history);
   g_test_add_func ("/tokenize/history-waits", test_history_waits);
