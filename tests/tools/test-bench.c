@@ -252,7 +252,7 @@ test_one_kind (void)
 static void
 test_interrupt (void)
 {
-  const char *arguments[] = {"bench", "-p", "0", "-n", "100000000", NULL};
+  const char *arguments[] = {"bench", "-p", "0", "-n", "10000000", NULL};
   g_autoptr (GSubprocess) process = launch (-1, arguments);
   g_autoptr (GDataInputStream) out =
       g_data_input_stream_new (g_subprocess_get_stdout_pipe (process));
