@@ -240,6 +240,23 @@ split_span (const BnSpecials *self, const uint8_t *text, BnSpan span,
   }
 }
 
+/* Where text[start..end) begins without the white space that the special token
+ * right in front of it takes. */
+static uint32_t
+skip_stripped (const BnSpecials *self, const BnSpans *parts,
+    const uint8_t *text, uint32_t start, uint32_t end)
+{
+  const BnSpan *last =
+      parts->n_spans > 0 ? &parts->data[parts->n_spans - 1] : NULL;
+
+  if (last && last->id != BN_TOKEN_NONE
+      && (self->vocab->attributes[last->id] & BN_TOKEN_RSTRIP)) {
+    while (start < end && is_ascii_space (text[start]))
+      start++;
+  }
+  return start;
+}
+
 static void
 append_part (BnSpans *parts, BnSpan part)
 {
@@ -257,8 +274,10 @@ bn_specials_split (const BnSpecials *self, BnScratch *scratch,
     const uint8_t *text, uint32_t start, uint32_t end)
 {
   BnSpans *spans = &scratch->spans, *next = &scratch->more_spans;
-  gboolean is_done = start == end;
+  gboolean is_done;
 
+  start = skip_stripped (self, &scratch->parts, text, start, end);
+  is_done = start == end;
   spans->n_spans = 0;
   if (start < end)
     bn_spans_push (spans, (BnSpan){start, end, BN_TOKEN_NONE, FALSE});

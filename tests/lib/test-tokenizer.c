@@ -315,6 +315,28 @@ test_parts (void)
   g_assert_nonnull (strstr (error->message, "0xC3 at offset 1"));
 }
 
+/* A special token takes the white space behind it from the parts that follow,
+ * too, as it would from the whole text. */
+static void
+test_parts_strip (void)
+{
+  static const BitnetTextPart parts[] = {
+      {"<tool> ", -1, 0, TRUE},
+      {" ", -1, 0, FALSE},
+      {"\n a", -1, 0, FALSE},
+  };
+  g_autoptr (TestVocab) vocab = test_vocab_new_spm ();
+  g_autoptr (BitnetTokenizer) plain = build (vocab), strip = NULL;
+  g_autofree char *plain_found = NULL, *strip_found = NULL;
+
+  test_vocab_set_string (vocab, "general.name", "My Phi-3 mini");
+  strip = build (vocab);
+  plain_found = encode_parts (plain, parts, G_N_ELEMENTS (parts), PLAIN);
+  strip_found = encode_parts (strip, parts, G_N_ELEMENTS (parts), PLAIN);
+  g_assert_cmpstr (plain_found, ==, "<tool>   \n a");
+  g_assert_cmpstr (strip_found, ==, "<tool> a");
+}
+
 /* Merges the slow way: texts, a scan for the lowest rank, from the left. */
 static GPtrArray *
 merge_slowly (const char *const *ranks, const char *word)
@@ -844,6 +866,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tokenizer/special/order", test_special_order);
   g_test_add_func ("/tokenizer/special/strip", test_special_strip);
   g_test_add_func ("/tokenizer/special/parts", test_parts);
+  g_test_add_func ("/tokenizer/special/parts-strip", test_parts_strip);
   g_test_add_func ("/tokenizer/long-texts", test_long_texts);
   g_test_add_func ("/tokenizer/nul", test_nul);
   g_test_add_func ("/tokenizer/encoding-error", test_encoding_error);
