@@ -3,11 +3,9 @@
  *
  * Rendering yields parts. Only the parts that the form wrote may hold control
  * tokens; BOS and EOS are parts of their own, because a tokenizer knows their
- * ids better than anyone knows their texts. Encoding keeps that apart: the
- * whole text is encoded at once, as the reference does, and if more control
- * tokens come out than the form wrote, somebody wrote one into a message;
- * then the text is encoded in runs between the form's own control tokens,
- * and what was said stays text. */
+ * ids better than anyone knows their texts. The tokenizer keeps that apart:
+ * it encodes all parts as one text, as the reference does, in which what was
+ * said stays text. */
 #include "bitnet-template.h"
 
 #include <string.h>
@@ -486,165 +484,42 @@ bitnet_template_render (BitnetTemplate *self, BitnetConversation *conversation,
 
 /* Encoding */
 
-static gboolean
-is_control (BitnetTokenizer *tokenizer, guint32 token)
-{
-  return (bitnet_tokenizer_get_attributes (tokenizer, token)
-             & (BITNET_TOKEN_CONTROL | BITNET_TOKEN_UNKNOWN))
-         != 0;
-}
-
-static gboolean
-append_encoded (GArray *tokens, BitnetTokenizer *tokenizer, const GString *text,
-    BitnetEncodeFlags flags, GError **error)
-{
-  gsize n_tokens;
-  g_autofree guint32 *encoded = bitnet_tokenizer_encode (
-      tokenizer, text->str, text->len, flags, &n_tokens, error);
-
-  if (encoded == NULL)
-    return FALSE;
-  if (n_tokens > 0)
-    g_array_append_vals (tokens, encoded, n_tokens);
-  return TRUE;
-}
-
-static guint
-count_control (const GArray *tokens, guint begin, BitnetTokenizer *tokenizer)
-{
-  guint n_control = 0;
-
-  for (guint i = begin; i < tokens->len; i++)
-    n_control += is_control (tokenizer, g_array_index (tokens, guint32, i));
-  return n_control;
-}
-
-/* Encodes what waits in plain, without control tokens. */
-static gboolean
-flush_plain (
-    GArray *tokens, BitnetTokenizer *tokenizer, GString *plain, GError **error)
-{
-  if (plain->len > 0
-      && !append_encoded (tokens, tokenizer, plain, BITNET_ENCODE_NONE, error))
-    return FALSE;
-  g_string_truncate (plain, 0);
-  return TRUE;
-}
-
-/* Cuts a part that the form wrote at its control tokens; what lies between
- * them joins plain. */
-static gboolean
-append_control_part (GArray *tokens, BitnetTokenizer *tokenizer,
-    const GString *text, GString *plain, GError **error)
-{
-  g_autoptr (GArray) own = g_array_new (FALSE, FALSE, sizeof (guint32));
-  const char *rest = text->str;
-
-  if (!append_encoded (
-          own, tokenizer, text, BITNET_ENCODE_PARSE_SPECIAL, error))
-    return FALSE;
-  for (guint i = 0; i < own->len; i++) {
-    guint32 token = g_array_index (own, guint32, i);
-    g_autofree char *written = NULL;
-    const char *found;
-
-    if (!is_control (tokenizer, token))
-      continue;
-    written = bitnet_tokenizer_decode (
-        tokenizer, &token, 1, BITNET_DECODE_SPECIAL, NULL, error);
-    if (written == NULL)
-      return FALSE;
-    found = strstr (rest, written);
-    if (found == NULL || written[0] == '\0')
-      continue;
-    g_string_append_len (plain, rest, found - rest);
-    if (!flush_plain (tokens, tokenizer, plain, error))
-      return FALSE;
-    g_array_append_val (tokens, token);
-    rest = found + strlen (written);
-  }
-  g_string_append (plain, rest);
-  return TRUE;
-}
-
-/* The control and message parts [begin, end), which follow each other. */
-static gboolean
-append_run (GArray *tokens, BitnetTokenizer *tokenizer, GPtrArray *parts,
-    guint begin, guint end, gboolean parse_messages, GError **error)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  g_autoptr (GArray) own = g_array_new (FALSE, FALSE, sizeof (guint32));
-  guint first = tokens->len;
-
-  for (guint i = begin; i < end; i++) {
-    const Part *part = parts->pdata[i];
-
-    g_string_append_len (text, part->text->str, part->text->len);
-    if (!parse_messages && part->kind == PART_CONTROL
-        && !append_encoded (
-            own, tokenizer, part->text, BITNET_ENCODE_PARSE_SPECIAL, error))
-      return FALSE;
-  }
-  if (!append_encoded (
-          tokens, tokenizer, text, BITNET_ENCODE_PARSE_SPECIAL, error))
-    return FALSE;
-  if (parse_messages
-      || count_control (tokens, first, tokenizer)
-             == count_control (own, 0, tokenizer))
-    return TRUE;
-
-  g_array_set_size (tokens, first);
-  g_string_truncate (text, 0);
-  for (guint i = begin; i < end; i++) {
-    const Part *part = parts->pdata[i];
-
-    if (part->kind == PART_MESSAGE)
-      g_string_append_len (text, part->text->str, part->text->len);
-    else if (!append_control_part (tokens, tokenizer, part->text, text, error))
-      return FALSE;
-  }
-  return flush_plain (tokens, tokenizer, text, error);
-}
-
 static void
-append_special (
-    GArray *tokens, BitnetTokenizer *tokenizer, BitnetSpecialToken which)
+add_role (GArray *texts, BitnetTokenizer *tokenizer, BitnetSpecialToken which)
 {
-  guint32 token = bitnet_tokenizer_get_special (tokenizer, which);
+  BitnetTextPart part = {
+      .token = bitnet_tokenizer_get_special (tokenizer, which)};
 
-  if (token != BITNET_TOKEN_NONE)
-    g_array_append_val (tokens, token);
+  if (part.token != BITNET_TOKEN_NONE)
+    g_array_append_val (texts, part);
 }
 
-static gboolean
-append_parts (GArray *tokens, BitnetTokenizer *tokenizer, GPtrArray *parts,
-    BitnetEncodeFlags flags, GError **error)
+/* The parts as the tokenizer takes them; they point into parts. */
+static GArray *
+list_texts (
+    BitnetTokenizer *tokenizer, GPtrArray *parts, BitnetEncodeFlags flags)
 {
-  gboolean parse_messages = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
+  GArray *texts = g_array_new (FALSE, FALSE, sizeof (BitnetTextPart));
   gboolean begins_with_bos =
       parts->len > 0 && ((Part *) parts->pdata[0])->kind == PART_BOS;
 
   if ((flags & BITNET_ENCODE_ADD_SPECIAL)
       && (begins_with_bos || bitnet_tokenizer_get_add_bos (tokenizer)))
-    append_special (tokens, tokenizer, BITNET_SPECIAL_BOS);
-  for (guint i = begins_with_bos ? 1 : 0; i < parts->len;) {
-    guint end = i;
+    add_role (texts, tokenizer, BITNET_SPECIAL_BOS);
+  for (guint i = begins_with_bos ? 1 : 0; i < parts->len; i++) {
+    const Part *part = parts->pdata[i];
 
-    while (end < parts->len && ((Part *) parts->pdata[end])->text != NULL)
-      end++;
-    if (end > i
-        && !append_run (
-            tokens, tokenizer, parts, i, end, parse_messages, error))
-      return FALSE;
-    if (end < parts->len) {
-      PartKind kind = ((Part *) parts->pdata[end])->kind;
-
-      append_special (tokens, tokenizer,
-          kind == PART_BOS ? BITNET_SPECIAL_BOS : BITNET_SPECIAL_EOS);
+    if (part->text != NULL) {
+      BitnetTextPart text = {.text = part->text->str,
+          .length = (gssize) part->text->len,
+          .parse_special = part->kind == PART_CONTROL};
+      g_array_append_val (texts, text);
+    } else {
+      add_role (texts, tokenizer,
+          part->kind == PART_BOS ? BITNET_SPECIAL_BOS : BITNET_SPECIAL_EOS);
     }
-    i = end + 1;
   }
-  return TRUE;
+  return texts;
 }
 
 guint32 *
@@ -653,7 +528,7 @@ bitnet_template_encode (BitnetTemplate *self, BitnetConversation *conversation,
     BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
 {
   g_autoptr (GPtrArray) parts = NULL;
-  g_autoptr (GArray) tokens = NULL;
+  g_autoptr (GArray) texts = NULL;
 
   g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
   g_return_val_if_fail (BITNET_IS_CONVERSATION (conversation), NULL);
@@ -669,9 +544,8 @@ bitnet_template_encode (BitnetTemplate *self, BitnetConversation *conversation,
   parts = render_parts (self, conversation, add_generation_prompt, error);
   if (parts == NULL)
     return NULL;
-  /* Zero-terminated, so that an empty result is a pointer as well. */
-  tokens = g_array_new (TRUE, FALSE, sizeof (guint32));
-  if (!append_parts (tokens, tokenizer, parts, flags, error))
-    return NULL;
-  return g_array_steal (tokens, n_tokens);
+  texts = list_texts (tokenizer, parts, flags);
+  return bitnet_tokenizer_encode_parts (tokenizer,
+      (const BitnetTextPart *) (void *) texts->data, texts->len,
+      flags & BITNET_ENCODE_PARSE_SPECIAL, n_tokens, error);
 }
