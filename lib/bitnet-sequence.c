@@ -93,6 +93,26 @@ bitnet_sequence_take (BitnetSequence *self, guint32 *tokens, gsize max_tokens,
       self->request, tokens, max_tokens, cancellable, error);
 }
 
+static GBytes *
+take_bytes (BnRequest *request, gsize max_tokens, GCancellable *cancellable,
+    GError **error)
+{
+  g_autofree guint32 *tokens = g_new (guint32, max_tokens);
+  gssize n = bn_request_take (request, tokens, max_tokens, cancellable, error);
+
+  return n < 0 ? NULL : g_bytes_new (tokens, (gsize) n * sizeof *tokens);
+}
+
+GBytes *
+bitnet_sequence_take_bytes (BitnetSequence *self, gsize max_tokens,
+    GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (BITNET_IS_SEQUENCE (self), NULL);
+  g_return_val_if_fail (max_tokens > 0, NULL);
+
+  return take_bytes (self->request, max_tokens, cancellable, error);
+}
+
 /* ---- taking without waiting ---- */
 
 /* Either the scheduler or the cancellable ends a take. Whoever withdraws the
@@ -115,21 +135,17 @@ on_take_ready (BnRequest *request, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   const TakeData *data = g_task_get_task_data (task);
-  g_autofree guint32 *tokens = NULL;
+  GBytes *bytes;
   GError *error = NULL;
-  gssize n;
 
   /* The source holds the task. */
   if (data->cancelled != NULL)
     g_source_destroy (data->cancelled);
-  tokens = g_new (guint32, data->max_tokens);
-  n = bn_request_take (request, tokens, data->max_tokens, NULL, &error);
-  if (n < 0)
+  bytes = take_bytes (request, data->max_tokens, NULL, &error);
+  if (bytes == NULL)
     g_task_return_error (task, error);
   else
-    g_task_return_pointer (task,
-        g_bytes_new (tokens, (gsize) n * sizeof *tokens),
-        (GDestroyNotify) g_bytes_unref);
+    g_task_return_pointer (task, bytes, (GDestroyNotify) g_bytes_unref);
 }
 
 /* Ends the task unless it is already ready. */

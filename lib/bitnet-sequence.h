@@ -56,9 +56,9 @@ G_DECLARE_FINAL_TYPE (
     BitnetSequence, bitnet_sequence, BITNET, SEQUENCE, GObject)
 
 /**
- * bitnet_sequence_take:
+ * bitnet_sequence_take: (skip)
  * @self: a sequence
- * @tokens: (out caller-allocates) (array length=max_tokens): where to store
+ * @tokens: (array length=max_tokens): where to store
  * @max_tokens: room at @tokens, at least 1
  * @cancellable: (nullable): ends the waiting at once; the sequence goes on
  * @error: return location for an error
@@ -76,6 +76,22 @@ G_DECLARE_FINAL_TYPE (
 BITNET_AVAILABLE_IN_ALL
 gssize bitnet_sequence_take (BitnetSequence *self, guint32 *tokens,
     gsize max_tokens, GCancellable *cancellable, GError **error);
+
+/**
+ * bitnet_sequence_take_bytes: (rename-to bitnet_sequence_take)
+ * @self: a sequence
+ * @max_tokens: the most tokens to take, at least 1
+ * @cancellable: (nullable): ends the waiting at once; the sequence goes on
+ * @error: return location for an error
+ *
+ * bitnet_sequence_take() for languages that cannot lend memory.
+ *
+ * Returns: (transfer full): the tokens, four bytes each in the byte order of
+ *   the machine; empty at the end; %NULL with @error set
+ */
+BITNET_AVAILABLE_IN_ALL
+GBytes *bitnet_sequence_take_bytes (BitnetSequence *self, gsize max_tokens,
+    GCancellable *cancellable, GError **error);
 
 /**
  * bitnet_sequence_take_async:

@@ -717,6 +717,20 @@ test_cancel (void)
 }
 
 static void
+test_take_bytes (void)
+{
+  g_autoptr (BitnetEngine) engine = load_engine (data.small, 1, 64, 1);
+  g_autoptr (BitnetSequence) direct = submit (engine, 1, 10, 30, 0);
+  g_autoptr (GArray) expected = drain_good (direct);
+  g_autoptr (BitnetSequence) sequence = submit (engine, 1, 10, 30, 0);
+  g_autoptr (GBytes) bytes =
+      bitnet_sequence_take_bytes (sequence, 1, NULL, NULL);
+
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes),
+      expected->data, sizeof (guint32));
+}
+
+static void
 test_take_async (void)
 {
   g_autoptr (BitnetEngine) engine = load_engine (data.small, 1, 64, 1);
@@ -968,6 +982,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/end-token", test_end_token);
   g_test_add_func ("/engine/stop-strings", test_stop_strings);
   g_test_add_func ("/engine/cancel", test_cancel);
+  g_test_add_func ("/engine/take-bytes", test_take_bytes);
   g_test_add_func ("/engine/take-async", test_take_async);
   g_test_add_func ("/engine/drop", test_drop);
   g_test_add_func ("/engine/many-threads", test_many_threads);
