@@ -190,8 +190,15 @@ bitnet_sequence_take_async (BitnetSequence *self, gsize max_tokens,
         g_object_ref (task), g_object_unref);
     g_source_attach (data->cancelled, g_task_get_context (task));
   }
-  bn_request_call_when_ready (
-      self->request, on_take_ready, g_object_ref (task));
+  if (!bn_request_call_when_ready (
+          self->request, on_take_ready, g_object_ref (task))) {
+    if (data->cancelled != NULL)
+      g_source_destroy (data->cancelled);
+    g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_PENDING,
+        "another take of this sequence waits already");
+    g_object_unref (task);
+    return;
+  }
   /* The source may have come before there was a call to withdraw. */
   if (g_cancellable_is_cancelled (cancellable))
     on_take_cancelled (cancellable, task);

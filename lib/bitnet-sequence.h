@@ -49,6 +49,17 @@ const char *bitnet_finish_reason_to_string (BitnetFinishReason reason);
  * reference cancels it. A sequence keeps its engine.
  *
  * One thread takes tokens; cancel and the getters may be called from any.
+ *
+ * |[<!-- language="C" -->
+ * guint32 tokens[16];
+ * gssize n;
+ *
+ * while ((n = bitnet_sequence_take (sequence, tokens, 16, cancellable, &error))
+ *        > 0) {
+ *   g_autofree char *text = bitnet_decoder_push (decoder, tokens, n, NULL);
+ *   g_print ("%s", text);
+ * }
+ * ]|
  */
 #define BITNET_TYPE_SEQUENCE (bitnet_sequence_get_type ())
 BITNET_AVAILABLE_IN_ALL
@@ -102,7 +113,8 @@ GBytes *bitnet_sequence_take_bytes (BitnetSequence *self, gsize max_tokens,
  * @callback: (scope async): called when there are tokens or the end is reached
  * @user_data: (closure): data for @callback
  *
- * Like bitnet_sequence_take() without waiting. One at a time.
+ * Like bitnet_sequence_take() without waiting. One at a time: another ends
+ * with %G_IO_ERROR_PENDING.
  */
 BITNET_AVAILABLE_IN_ALL
 void bitnet_sequence_take_async (BitnetSequence *self, gsize max_tokens,

@@ -155,7 +155,7 @@ BitnetTemplate *bitnet_template_new_named (const char *name, GError **error);
  * bitnet_template_get_name:
  * @self: a template
  *
- * Returns: the name of its form
+ * Returns: (transfer none): the name of its form
  */
 BITNET_AVAILABLE_IN_ALL
 const char *bitnet_template_get_name (BitnetTemplate *self);

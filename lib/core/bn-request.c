@@ -241,19 +241,20 @@ bn_request_take (BnRequest *self, uint32_t *tokens, size_t max_tokens,
   return n;
 }
 
-void
+gboolean
 bn_request_call_when_ready (BnRequest *self, BnRequestFunc func, void *data)
 {
   g_mutex_lock (&self->scheduler->mutex);
   gboolean is_ready = bn_request_is_ready (self);
-  if (!is_ready) {
-    g_assert (self->func == NULL);
+  gboolean is_free = is_ready || self->func == NULL;
+  if (!is_ready && is_free) {
     self->func = func;
     self->func_data = data;
   }
   g_mutex_unlock (&self->scheduler->mutex);
   if (is_ready)
     func (self, data);
+  return is_free;
 }
 
 gboolean

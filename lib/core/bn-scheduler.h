@@ -149,9 +149,10 @@ gssize bn_request_take (BnRequest *self, uint32_t *tokens, size_t max_tokens,
     GCancellable *cancellable, GError **error);
 
 /* Calls func once, as soon as a take would not wait: at once, or later from
- * the scheduler's thread; with no lock held. One at a time. */
+ * the scheduler's thread; with no lock held. One at a time: FALSE if another
+ * waits already. */
 typedef void (*BnRequestFunc) (BnRequest *request, void *data);
-void bn_request_call_when_ready (
+gboolean bn_request_call_when_ready (
     BnRequest *self, BnRequestFunc func, void *data);
 /* TRUE: func will not be called. FALSE: it was or is being called. */
 gboolean bn_request_withdraw_call (BnRequest *self, void *data);

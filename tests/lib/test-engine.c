@@ -762,6 +762,17 @@ test_take_async (void)
   g_autoptr (GAsyncResult) result = NULL;
   bitnet_sequence_take_async (
       waiting, 7, G_PRIORITY_DEFAULT, cancellable, store_result, &result);
+
+  /* Another meanwhile; the blocker may have been parked before. */
+  g_autoptr (GAsyncResult) second = NULL;
+  bitnet_sequence_take_async (
+      waiting, 7, G_PRIORITY_DEFAULT, cancellable, store_result, &second);
+  g_autoptr (GBytes) no_bytes =
+      bitnet_sequence_take_finish (waiting, wait_result (&second), &error);
+  if (no_bytes == NULL)
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PENDING);
+  g_clear_error (&error);
+
   g_cancellable_cancel (cancellable);
   g_autoptr (GBytes) bytes =
       bitnet_sequence_take_finish (waiting, wait_result (&result), &error);

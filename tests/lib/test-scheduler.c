@@ -740,7 +740,9 @@ test_calls (void)
   bn_request_call_when_ready (request, count_call, &counter);
   g_assert_true (bn_request_withdraw_call (request, &counter));
   g_assert_false (bn_request_withdraw_call (request, &counter));
-  bn_request_call_when_ready (request, count_call, &counter);
+  g_assert_true (bn_request_call_when_ready (request, count_call, &counter));
+  /* One at a time. */
+  g_assert_false (bn_request_call_when_ready (request, count_call, NULL));
   fake_open ();
   wait_count (&counter, 1);
   g_assert_cmpint (bn_request_take (request, tokens, 100, NULL, NULL), >, 0);
