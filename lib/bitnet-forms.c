@@ -18,7 +18,12 @@
 
 #include <string.h>
 
-enum { MAX_NESTING = 32 };
+enum {
+  MAX_NESTING = 32,
+  /* Several times what any model has: joining strings takes time that grows
+   * with its square. */
+  MAX_TEMPLATE_SIZE = 256 << 10,
+};
 
 static const BnForm forms[] = {
     /* Qwen, Yi, Hermes, SmolLM and many others */
@@ -186,6 +191,15 @@ read_literal (const char **p, const char *end)
   return g_string_free (literal, FALSE);
 }
 
+static gboolean
+ends_with (const GString *text, const char *suffix)
+{
+  gsize length = strlen (suffix);
+
+  return text->len >= length
+         && memcmp (text->str + text->len - length, suffix, length) == 0;
+}
+
 /* Adds the strings and the code of one expression or statement. In code a
  * string stands as '' and message['role'] as message.role. */
 static gboolean
@@ -195,13 +209,12 @@ read_code (Program *program, const char *begin, const char *end)
 
   for (const char *p = begin; p < end;) {
     if (*p == '\'' || *p == '"') {
-      gboolean is_key =
-          program->code->len > 0 && g_str_has_suffix (program->code->str, "[");
+      gboolean is_key = ends_with (program->code, "[");
       g_autofree char *literal = read_literal (&p, end);
 
       if (literal == NULL)
         return FALSE;
-      if (g_str_has_suffix (program->code->str, "raise_exception(")) {
+      if (ends_with (program->code, "raise_exception(")) {
         g_string_append (program->refusals, literal);
         joins = FALSE;
       } else if (is_key && p < end && *p == ']') {
@@ -209,7 +222,7 @@ read_code (Program *program, const char *begin, const char *end)
         g_string_append_printf (program->code, ".%s", literal);
         p++;
         joins = FALSE;
-      } else if (joins && g_str_has_suffix (program->code->str, "''+")) {
+      } else if (joins && ends_with (program->code, "''+")) {
         char **last = (char **) &g_ptr_array_index (
             program->strings, program->strings->len - 1);
         char *joined = g_strconcat (*last, literal, NULL);
@@ -536,6 +549,8 @@ bn_form_recognise (const char *text, BnForm *form, char **default_system,
   if (*closest == NULL)
     *closest = find_by_markers (text);
   if (*closest == NULL)
+    return FALSE;
+  if (strlen (text) > MAX_TEMPLATE_SIZE)
     return FALSE;
   *form = **closest;
   if (strcmp (text, form->name) != 0 && strstr (text, "BITNETAssistant") == NULL

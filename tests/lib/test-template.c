@@ -277,6 +277,33 @@ test_hostile (void)
   }
 }
 
+/* Every literal and every + of a long chain is joined in bounded time; beyond
+ * any real size nothing is tried. */
+static void
+test_long (void)
+{
+  enum { N_LITERALS = 60 * 1000, N_COMMENT = 300 * 1000 };
+  g_autoptr (GString) chain = g_string_new ("{{ '<|im_start|>'");
+  g_autofree char *comment = g_strnfill (N_COMMENT, 'x');
+  g_autofree char *commented =
+      g_strdup_printf ("{#%s#}%s", comment, sources[0].text);
+  g_autofree char *short_comment =
+      g_strdup_printf ("{#%.1000s#}%s", comment, sources[0].text);
+  g_autoptr (GError) error = NULL;
+
+  for (int i = 0; i < N_LITERALS; i++)
+    g_string_append (chain, "+'a'");
+  g_string_append (chain, " }}");
+  g_assert_null (bitnet_template_new_from_text (chain->str, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE);
+  g_clear_error (&error);
+  g_autoptr (BitnetTemplate) template =
+      bitnet_template_new_from_text (short_comment, &error);
+  g_assert_no_error (error);
+  g_assert_null (bitnet_template_new_from_text (commented, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE);
+}
+
 static void
 test_segments (void)
 {
@@ -540,6 +567,7 @@ main (int argc, char **argv)
   g_test_add_func ("/template/names", test_names);
   g_test_add_func ("/template/recognise", test_recognise);
   g_test_add_func ("/template/hostile", test_hostile);
+  g_test_add_func ("/template/long", test_long);
   g_test_add_func ("/template/segments", test_segments);
   for (gsize i = 0; i < G_N_ELEMENTS (encodings); i++) {
     g_autofree char *path = g_strdup_printf (
