@@ -24,14 +24,6 @@ open_tokenizer (const char *path, GError **error)
   return model ? bitnet_tokenizer_new_from_model (model, NULL, error) : NULL;
 }
 
-static int
-fail_usage (const char *command, const char *message)
-{
-  fprintf (stderr, "bitnet %s: %s; bitnet %s --help says more\n", command,
-      message, command);
-  return EXIT_USAGE;
-}
-
 /* Appends a number; printf would cost more than the encoding. */
 static void
 append_id (GString *out, guint32 id)
@@ -154,10 +146,11 @@ cmd_tokenize (int argc, char **argv)
           &status))
     return status;
   if (argc > 1)
-    return fail_usage ("tokenize", "the text is given with --text or on "
-                                   "standard input, not as an argument");
+    return tool_fail_usage ("tokenize", "the text is given with --text or on "
+                                        "standard input, not as an argument");
   if (text && jsonl)
-    return fail_usage ("tokenize", "--text and --jsonl exclude each other");
+    return tool_fail_usage (
+        "tokenize", "--text and --jsonl exclude each other");
 
   flags = (special ? BITNET_ENCODE_ADD_SPECIAL : BITNET_ENCODE_NONE)
           | (parse_special ? BITNET_ENCODE_PARSE_SPECIAL : BITNET_ENCODE_NONE);
@@ -314,13 +307,14 @@ cmd_detokenize (int argc, char **argv)
           &status))
     return status;
   if (jsonl && (option || argc > 1))
-    return fail_usage (
+    return tool_fail_usage (
         "detokenize", "--jsonl reads ids from standard input only");
 
   flags = special ? BITNET_DECODE_SPECIAL : BITNET_DECODE_NONE;
   if (!jsonl && !collect_ids (option, argc, argv, ids, &error))
-    return option || argc > 1 ? fail_usage ("detokenize", error->message)
-                              : tool_fail ("detokenize", "%s", error->message);
+    return option || argc > 1
+               ? tool_fail_usage ("detokenize", "%s", error->message)
+               : tool_fail ("detokenize", "%s", error->message);
   tokenizer = open_tokenizer (model, &error);
   if (tokenizer == NULL)
     return tool_fail ("detokenize", "%s", error->message);
