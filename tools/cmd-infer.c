@@ -23,7 +23,7 @@
 #define MESSAGE_UNWRITABLE "bitnet-unwritable"
 
 enum {
-  PROGRESS_DELAY_US = 300 * 1000, /* quick loads say nothing */
+  LINES_DELAY_US = 2 * 1000 * 1000, /* in a log quick loads say nothing */
   NS_PER_MS = 1000 * 1000,
 };
 
@@ -468,13 +468,14 @@ static void
 show_progress (Run *run, GstMessage *message)
 {
   const GstStructure *s = gst_message_get_structure (message);
+  gint64 delay_us = isatty (STDERR_FILENO) ? 0 : LINES_DELAY_US;
   GstProgressType type;
   guint64 done, total;
 
   gst_message_parse_progress (message, &type, NULL, NULL);
   if (type != GST_PROGRESS_TYPE_CONTINUE)
     tool_progress_end ();
-  else if (g_get_monotonic_time () - run->started_us > PROGRESS_DELAY_US
+  else if (g_get_monotonic_time () - run->started_us > delay_us
            && gst_structure_get_uint64 (s, "bytes-done", &done)
            && gst_structure_get_uint64 (s, "bytes-total", &total))
     tool_progress (done, total, (gpointer) "Loading");
