@@ -17,6 +17,9 @@
 enum {
   CANCEL_INTERVAL = 4096, /* tokens or merges between two looks */
   LLAMA3_N_TOKENS = 128256,
+  /* Bytes of all special tokens; the automata that find them in text take a
+   * hundred times as much. Ours: models have some kilobytes. */
+  MAX_SPECIAL_SIZE = 4 << 20,
 };
 
 /* How a value of tokenizer.ggml.model is read. The defaults are those that
@@ -167,6 +170,7 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
 {
   g_autoptr (BnVocab) vocab = NULL;
   const BnGgufKv *tokens, *types, *scores;
+  size_t special_size = 0;
 
   if (!find_array (gguf, KEY_PREFIX "tokens", 1, TRUE, &tokens, error))
     return NULL;
@@ -206,6 +210,16 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
       bn_gguf_kv_get_int (types, i, &type);
     if (scores)
       bn_gguf_kv_get_double (scores, i, &score);
+    if (attributes_of_type (type)
+        & (BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED | BN_TOKEN_UNKNOWN))
+      special_size += length;
+    if (special_size > MAX_SPECIAL_SIZE) {
+      fail (error, gguf,
+          "%stokens has more than %d bytes of special tokens up to token "
+          "%" G_GUINT64_FORMAT ", expected less",
+          KEY_PREFIX, MAX_SPECIAL_SIZE, i);
+      return NULL;
+    }
     if (!bn_vocab_add (
             vocab, text, length, attributes_of_type (type), (float) score)) {
       fail (error, gguf, "%stokens has more than 4 GiB of text", KEY_PREFIX);

@@ -740,6 +740,17 @@ set_merges_number (TestVocab *vocab)
 }
 
 static void
+add_long_specials (TestVocab *vocab)
+{
+  g_autofree char *text = g_strnfill (1 << 20, 'x');
+
+  for (gint32 i = 0; i < 5; i++) {
+    text[0] = (char) ('a' + i);
+    test_vocab_add (vocab, text, i % 2 ? 3 : 4, 0);
+  }
+}
+
+static void
 test_errors (void)
 {
   static const struct {
@@ -754,6 +765,7 @@ test_errors (void)
       {set_pre_unknown, "\"no-such-pre\""},
       {set_tokens_string, "expected an array of strings"},
       {set_merges_number, "expected an array of strings"},
+      {add_long_specials, "bytes of special tokens"},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (errors); i++) {
