@@ -36,15 +36,15 @@ set_up (Fixture *f, const char *first_property, ...)
 }
 
 static void
-add_prompt_pad (Fixture *f, const char *caps, GstFormat format)
+add_prompt_pad (Fixture *f, const char *description, GstFormat format)
 {
+  g_autoptr (GstCaps) caps = gst_caps_from_string (description);
   GstSegment segment;
 
   f->prompt = gst_harness_new_with_element (f->element, "prompt", NULL);
   gst_segment_init (&segment, format);
   gst_harness_push_event (f->prompt, gst_event_new_stream_start ("abc"));
-  gst_harness_push_event (
-      f->prompt, gst_event_new_caps (gst_caps_from_string (caps)));
+  gst_harness_push_event (f->prompt, gst_event_new_caps (caps));
   gst_harness_push_event (f->prompt, gst_event_new_segment (&segment));
 }
 
