@@ -74,7 +74,9 @@ struct _GstBitnetGgufSrc {
   /* streaming thread */
   gboolean done;
   gboolean drop_segment; /* the base class is about to repeat ours */
-  GstBitnetWait wait;    /* nothing waits here; holds the failure flag */
+  GstBitnetWait wait;    /* for the end of the state change; its mutex
+                            guards is_changing, too */
+  gboolean is_changing;  /* from READY to PAUSED */
 };
 
 enum {
@@ -396,6 +398,18 @@ load (GstBitnetGgufSrc *self, GCancellable *cancellable, GstBuffer **buffer,
   return GST_FLOW_OK;
 }
 
+/* Lets the state change that made this thread return before an error is
+ * posted: gst-launch-1.0 forgets one that comes before its main loop runs, and
+ * then waits for ever. */
+static void
+wait_for_state_change (GstBitnetGgufSrc *self)
+{
+  g_mutex_lock (&self->wait.mutex);
+  while (self->is_changing && !self->wait.flushing)
+    g_cond_wait (&self->wait.cond, &self->wait.mutex);
+  g_mutex_unlock (&self->wait.mutex);
+}
+
 static GstFlowReturn
 gst_bitnet_gguf_src_create (GstPushSrc *src, GstBuffer **buffer)
 {
@@ -428,8 +442,10 @@ gst_bitnet_gguf_src_create (GstPushSrc *src, GstBuffer **buffer)
       ret == GST_FLOW_FLUSHING ? GST_PROGRESS_TYPE_CANCELED
                                : GST_PROGRESS_TYPE_ERROR,
       GST_BITNET_PROGRESS_MODEL, "The model was not opened");
-  if (ret == GST_FLOW_ERROR)
+  if (ret == GST_FLOW_ERROR) {
+    wait_for_state_change (self);
     gst_bitnet_fail (element, &self->wait, error);
+  }
   return ret;
 }
 
@@ -480,6 +496,7 @@ gst_bitnet_gguf_src_unlock (GstBaseSrc *base)
   cancellable = g_object_ref (self->cancellable);
   GST_OBJECT_UNLOCK (self);
   g_cancellable_cancel (cancellable);
+  gst_bitnet_wait_set_flushing (&self->wait, TRUE);
   return TRUE;
 }
 
@@ -488,11 +505,37 @@ gst_bitnet_gguf_src_unlock_stop (GstBaseSrc *base)
 {
   GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (base);
 
+  gst_bitnet_wait_set_flushing (&self->wait, FALSE);
   GST_OBJECT_LOCK (self);
   g_object_unref (self->cancellable);
   self->cancellable = g_cancellable_new ();
   GST_OBJECT_UNLOCK (self);
   return TRUE;
+}
+
+static void
+set_changing (GstBitnetGgufSrc *self, gboolean is_changing)
+{
+  g_mutex_lock (&self->wait.mutex);
+  self->is_changing = is_changing;
+  g_cond_broadcast (&self->wait.cond);
+  g_mutex_unlock (&self->wait.mutex);
+}
+
+static GstStateChangeReturn
+gst_bitnet_gguf_src_change_state (
+    GstElement *element, GstStateChange transition)
+{
+  GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (element);
+  GstStateChangeReturn ret;
+
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    set_changing (self, TRUE);
+  ret = GST_ELEMENT_CLASS (gst_bitnet_gguf_src_parent_class)
+            ->change_state (element, transition);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    set_changing (self, FALSE);
+  return ret;
 }
 
 static gboolean
@@ -841,6 +884,8 @@ gst_bitnet_gguf_src_class_init (GstBitnetGgufSrcClass *klass)
   object_class->finalize = gst_bitnet_gguf_src_finalize;
   install_properties (object_class);
 
+  element_class->change_state =
+      GST_DEBUG_FUNCPTR (gst_bitnet_gguf_src_change_state);
   element_class->post_message =
       GST_DEBUG_FUNCPTR (gst_bitnet_gguf_src_post_message);
   element_class->set_context =
