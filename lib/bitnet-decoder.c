@@ -18,9 +18,8 @@ struct _BitnetDecoder {
 G_DEFINE_FINAL_TYPE (BitnetDecoder, bitnet_decoder, G_TYPE_OBJECT)
 
 void
-bitnet_decode_token (const BitnetTokenizerParts *parts,
-    BitnetDecodeState *state, BitnetDecodeFlags flags, guint32 token,
-    GString *out)
+bitnet_decode_token (const BnTokenizer *parts, BitnetDecodeState *state,
+    BitnetDecodeFlags flags, guint32 token, GString *out)
 {
   unsigned attributes;
   const uint8_t *piece;
@@ -96,12 +95,12 @@ char *
 bitnet_decoder_push (
     BitnetDecoder *self, const guint32 *tokens, gsize n_tokens, gsize *length)
 {
-  const BitnetTokenizerParts *parts;
+  const BnTokenizer *parts;
 
   g_return_val_if_fail (BITNET_IS_DECODER (self), NULL);
   g_return_val_if_fail (tokens != NULL || n_tokens == 0, NULL);
 
-  parts = bitnet_tokenizer_get_parts (self->tokenizer);
+  parts = bitnet_tokenizer_get_inner (self->tokenizer);
   for (gsize i = 0; i < n_tokens; i++)
     bitnet_decode_token (
         parts, &self->state, self->flags, tokens[i], self->text);

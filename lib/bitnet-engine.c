@@ -384,7 +384,7 @@ spells (BitnetTokenizer *tokenizer, const uint32_t *tokens, size_t n_tokens,
 static uint32_t
 find_byte_token (BitnetTokenizer *tokenizer, char byte)
 {
-  const BnVocab *vocab = bitnet_tokenizer_get_parts (tokenizer)->vocab;
+  const BnVocab *vocab = bitnet_tokenizer_get_inner (tokenizer)->vocab;
   uint32_t token = bn_vocab_byte_token (vocab, (uint8_t) byte);
   BitnetTokenAttributes attributes =
       bitnet_tokenizer_get_attributes (tokenizer, token);

@@ -359,7 +359,7 @@ load_merges (const BnGguf *gguf, const BnVocab *vocab,
 }
 
 static gboolean
-load_bpe (BitnetTokenizerParts *parts, const BnGguf *gguf, BnVocab *vocab_,
+load_bpe (BnTokenizer *self, const BnGguf *gguf, BnVocab *vocab_,
     GCancellable *cancellable, GError **error)
 {
   g_autoptr (BnVocab) vocab = vocab_;
@@ -379,28 +379,28 @@ load_bpe (BitnetTokenizerParts *parts, const BnGguf *gguf, BnVocab *vocab_,
   if (pretok->flags & BN_PRETOK_IGNORE_MERGES)
     bn_bpe_ignore_merges (bpe);
 
-  parts->pre = pretok->name;
-  parts->add_bos = (pretok->flags & BN_PRETOK_ADD_BOS) != 0;
-  parts->bpe = bpe;
-  parts->vocab = vocab;
-  parts->encoder = bn_encoder_new_bpe (
+  self->pre = g_strdup (pretok->name);
+  self->add_bos = (pretok->flags & BN_PRETOK_ADD_BOS) != 0;
+  self->bpe = bpe;
+  self->vocab = vocab;
+  self->encoder = bn_encoder_new_bpe (
       g_steal_pointer (&vocab), g_steal_pointer (&bpe), pretok->set);
   return TRUE;
 }
 
 static void
-load_spm (BitnetTokenizerParts *parts, const BnGguf *gguf, BnVocab *vocab)
+load_spm (BnTokenizer *self, const BnGguf *gguf, BnVocab *vocab)
 {
   g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
 
   bn_vocab_seal (vocab);
   assign_strip (gguf, vocab, pre ? pre : PRE_DEFAULT);
-  parts->add_space_prefix = TRUE;
+  self->add_space_prefix = TRUE;
   bn_gguf_get_bool (
-      gguf, KEY_PREFIX "add_space_prefix", &parts->add_space_prefix);
-  parts->pre = PRE_DEFAULT;
-  parts->vocab = vocab;
-  parts->encoder = bn_encoder_new_spm (vocab, parts->add_space_prefix);
+      gguf, KEY_PREFIX "add_space_prefix", &self->add_space_prefix);
+  self->pre = g_strdup (PRE_DEFAULT);
+  self->vocab = vocab;
+  self->encoder = bn_encoder_new_spm (vocab, self->add_space_prefix);
 }
 
 static gboolean
@@ -424,35 +424,42 @@ fail_model (const BnGguf *gguf, const char *model, GError **error)
       shown);
 }
 
-gboolean
-bitnet_tokenizer_parts_load (BitnetTokenizerParts *parts, const BnGguf *gguf,
+BnTokenizer *
+bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
 {
   g_autofree char *model = bn_gguf_dup_string (gguf, KEY_PREFIX "model");
   const Family *family = model ? find_family (model) : NULL;
+  g_autoptr (BnTokenizer) self = NULL;
   BnVocab *vocab;
 
-  if (family == NULL)
-    return fail_model (gguf, model, error);
+  if (family == NULL) {
+    fail_model (gguf, model, error);
+    return NULL;
+  }
   vocab = load_vocab (gguf, family, cancellable, error);
   if (vocab == NULL)
-    return FALSE;
+    return NULL;
 
-  parts->add_bos = family->add_bos;
+  self = g_new0 (BnTokenizer, 1);
+  self->fidelity =
+      fidelity == BN_FIDELITY_AUTO ? BN_FIDELITY_LLAMA_CPP : fidelity;
+  self->add_bos = family->add_bos;
   if (family->spelling == BN_SPELLING_METASPACE)
-    load_spm (parts, gguf, vocab);
-  else if (!load_bpe (parts, gguf, vocab, cancellable, error))
-    return FALSE;
+    load_spm (self, gguf, vocab);
+  else if (!load_bpe (self, gguf, vocab, cancellable, error))
+    return NULL;
 
-  if (parts->vocab->n_duplicates > 0)
+  if (self->vocab->n_duplicates > 0)
     g_info ("%s: %u tokens have the text of another; the lowest id counts",
-        bn_gguf_get_path (gguf), parts->vocab->n_duplicates);
-  bn_gguf_get_bool (gguf, KEY_PREFIX "add_bos_token", &parts->add_bos);
-  bn_gguf_get_bool (gguf, KEY_PREFIX "add_eos_token", &parts->add_eos);
+        bn_gguf_get_path (gguf), self->vocab->n_duplicates);
+  self->chat_template = bn_gguf_dup_string (gguf, "tokenizer.chat_template");
+  bn_gguf_get_bool (gguf, KEY_PREFIX "add_bos_token", &self->add_bos);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "add_eos_token", &self->add_eos);
   /* A token that does not exist cannot be added. */
-  parts->add_bos =
-      parts->add_bos && parts->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
-  parts->add_eos =
-      parts->add_eos && parts->vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE;
-  return TRUE;
+  self->add_bos =
+      self->add_bos && self->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
+  self->add_eos =
+      self->add_eos && self->vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE;
+  return g_steal_pointer (&self);
 }

@@ -3,29 +3,19 @@
 #pragma once
 
 #include "bitnet-tokenizer.h"
-#include "text/bn-encoder.h"
+#include "text/bn-tokenizer.h"
 #include "text/bn-unicode.h"
 
 typedef struct BnGguf BnGguf;
 
-/* A tokenizer as it comes out of a file. */
-typedef struct {
-  BnEncoder *encoder;
-  const BnVocab *vocab; /* of encoder */
-  const BnBpe *bpe;     /* of encoder; NULL for other algorithms */
-  const char *pre;      /* static; "default" where it has no meaning */
-  gboolean add_bos, add_eos;
-  gboolean add_space_prefix;
-} BitnetTokenizerParts;
-
 /* Reads tokenizer.ggml.* and builds the tokenizer. */
-gboolean bitnet_tokenizer_parts_load (BitnetTokenizerParts *parts,
-    const BnGguf *gguf, GCancellable *cancellable, GError **error);
+BnTokenizer *bn_tokenizer_new_from_gguf (const BnGguf *gguf,
+    BnFidelity fidelity, GCancellable *cancellable, GError **error);
 
-BitnetTokenizer *bitnet_tokenizer_new_from_gguf (
-    const BnGguf *gguf, GCancellable *cancellable, GError **error);
+BitnetTokenizer *bitnet_tokenizer_new_from_gguf (const BnGguf *gguf,
+    BitnetFidelity fidelity, GCancellable *cancellable, GError **error);
 
-const BitnetTokenizerParts *bitnet_tokenizer_get_parts (BitnetTokenizer *self);
+const BnTokenizer *bitnet_tokenizer_get_inner (BitnetTokenizer *self);
 
 /* State of turning ids into text; see BitnetDecoder. */
 typedef struct {
@@ -34,6 +24,5 @@ typedef struct {
 } BitnetDecodeState;
 
 /* Appends what token adds to the text; nothing for ids out of range. */
-void bitnet_decode_token (const BitnetTokenizerParts *parts,
-    BitnetDecodeState *state, BitnetDecodeFlags flags, guint32 token,
-    GString *out);
+void bitnet_decode_token (const BnTokenizer *parts, BitnetDecodeState *state,
+    BitnetDecodeFlags flags, guint32 token, GString *out);

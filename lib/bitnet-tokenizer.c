@@ -8,16 +8,19 @@
 #include "bitnet-error.h"
 #include "bitnet-private.h"
 #include "bitnet-tokenizer-private.h"
+#include "text/bn-source.h"
 
 struct _BitnetTokenizer {
   GObject parent_instance;
 
-  BitnetTokenizerParts parts;
+  BnTokenizer *inner;
   char *id; /* made when it is asked for first */
 };
 
 G_DEFINE_FINAL_TYPE (BitnetTokenizer, bitnet_tokenizer, G_TYPE_OBJECT)
 
+G_STATIC_ASSERT (
+    (int) BITNET_FIDELITY_HUGGINGFACE == (int) BN_FIDELITY_HUGGINGFACE);
 G_STATIC_ASSERT ((int) BITNET_TOKEN_NORMAL == (int) BN_TOKEN_NORMAL);
 G_STATIC_ASSERT ((int) BITNET_TOKEN_EOG == (int) BN_TOKEN_EOG);
 G_STATIC_ASSERT ((int) BITNET_SPECIAL_MASK == (int) BN_ROLE_MASK);
@@ -30,7 +33,7 @@ bitnet_tokenizer_finalize (GObject *object)
 {
   BitnetTokenizer *self = BITNET_TOKENIZER (object);
 
-  g_clear_pointer (&self->parts.encoder, bn_encoder_free);
+  g_clear_pointer (&self->inner, bn_tokenizer_free);
   g_free (self->id);
   G_OBJECT_CLASS (bitnet_tokenizer_parent_class)->finalize (object);
 }
@@ -46,30 +49,73 @@ bitnet_tokenizer_init (BitnetTokenizer *self)
 {
 }
 
-BitnetTokenizer *
-bitnet_tokenizer_new_from_gguf (
-    const BnGguf *gguf, GCancellable *cancellable, GError **error)
+/* Takes inner; NULL if there is none. */
+static BitnetTokenizer *
+wrap (BnTokenizer *inner)
 {
-  g_autoptr (BitnetTokenizer) self = g_object_new (BITNET_TYPE_TOKENIZER, NULL);
+  BitnetTokenizer *self;
 
-  if (!bitnet_tokenizer_parts_load (&self->parts, gguf, cancellable, error))
+  if (inner == NULL)
     return NULL;
-  return g_steal_pointer (&self);
+  self = g_object_new (BITNET_TYPE_TOKENIZER, NULL);
+  self->inner = inner;
+  return self;
+}
+
+BitnetTokenizer *
+bitnet_tokenizer_new_from_gguf (const BnGguf *gguf, BitnetFidelity fidelity,
+    GCancellable *cancellable, GError **error)
+{
+  return wrap (bn_tokenizer_new_from_gguf (
+      gguf, (BnFidelity) fidelity, cancellable, error));
+}
+
+BitnetTokenizer *
+bitnet_tokenizer_new_from_model_full (BitnetModel *model,
+    BitnetFidelity fidelity, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
+  g_return_val_if_fail (fidelity <= BITNET_FIDELITY_HUGGINGFACE, NULL);
+
+  return bitnet_tokenizer_new_from_gguf (
+      bitnet_model_get_gguf (model), fidelity, cancellable, error);
 }
 
 BitnetTokenizer *
 bitnet_tokenizer_new_from_model (
     BitnetModel *model, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
-  return bitnet_tokenizer_new_from_gguf (
-      bitnet_model_get_gguf (model), cancellable, error);
+  return bitnet_tokenizer_new_from_model_full (
+      model, BITNET_FIDELITY_AUTO, cancellable, error);
 }
 
-const BitnetTokenizerParts *
-bitnet_tokenizer_get_parts (BitnetTokenizer *self)
+BitnetTokenizer *
+bitnet_tokenizer_new_from_file (const char *path, BitnetFidelity fidelity,
+    GCancellable *cancellable, GError **error)
 {
-  return &self->parts;
+  gboolean is_gguf;
+
+  g_return_val_if_fail (path != NULL, NULL);
+  g_return_val_if_fail (fidelity <= BITNET_FIDELITY_HUGGINGFACE, NULL);
+
+  if (!bn_source_is_gguf (path, &is_gguf, error))
+    return NULL;
+  if (is_gguf) {
+    g_autoptr (BitnetModel) model =
+        bitnet_model_new_from_file (path, cancellable, error);
+
+    return model ? bitnet_tokenizer_new_from_model_full (
+               model, fidelity, cancellable, error)
+                 : NULL;
+  }
+  return wrap (
+      bn_source_load (path, (BnFidelity) fidelity, cancellable, error));
+}
+
+const BnTokenizer *
+bitnet_tokenizer_get_inner (BitnetTokenizer *self)
+{
+  return self->inner;
 }
 
 /* What a digest takes in, gathered so that it is fed in large pieces. Numbers
@@ -104,7 +150,7 @@ flush_digest (GChecksum *checksum, GByteArray *content)
 }
 
 static char *
-make_id (const BitnetTokenizerParts *parts)
+make_id (const BnTokenizer *parts)
 {
   const BnVocab *vocab = parts->vocab;
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
@@ -143,7 +189,7 @@ bitnet_tokenizer_get_id (BitnetTokenizer *self)
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
 
   if (g_once_init_enter (&self->id))
-    g_once_init_leave (&self->id, make_id (&self->parts));
+    g_once_init_leave (&self->id, make_id (self->inner));
   return self->id;
 }
 
@@ -152,7 +198,7 @@ bitnet_tokenizer_get_algorithm (BitnetTokenizer *self)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
 
-  return bn_encoder_get_model (self->parts.encoder)->name;
+  return bn_encoder_get_model (self->inner->encoder)->name;
 }
 
 const char *
@@ -160,7 +206,7 @@ bitnet_tokenizer_get_pre (BitnetTokenizer *self)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
 
-  return self->parts.pre;
+  return self->inner->pre;
 }
 
 guint
@@ -168,7 +214,7 @@ bitnet_tokenizer_get_vocab_size (BitnetTokenizer *self)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), 0);
 
-  return self->parts.vocab->n_tokens;
+  return self->inner->vocab->n_tokens;
 }
 
 guint32
@@ -178,7 +224,23 @@ bitnet_tokenizer_get_special (BitnetTokenizer *self, BitnetSpecialToken which)
   g_return_val_if_fail (
       (unsigned) which <= BITNET_SPECIAL_MASK, BITNET_TOKEN_NONE);
 
-  return self->parts.vocab->roles[which];
+  return self->inner->vocab->roles[which];
+}
+
+BitnetFidelity
+bitnet_tokenizer_get_fidelity (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), BITNET_FIDELITY_AUTO);
+
+  return (BitnetFidelity) self->inner->fidelity;
+}
+
+const char *
+bitnet_tokenizer_get_chat_template (BitnetTokenizer *self)
+{
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+
+  return self->inner->chat_template;
 }
 
 gboolean
@@ -186,7 +248,7 @@ bitnet_tokenizer_get_add_bos (BitnetTokenizer *self)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
 
-  return self->parts.add_bos;
+  return self->inner->add_bos;
 }
 
 gboolean
@@ -194,7 +256,7 @@ bitnet_tokenizer_get_add_eos (BitnetTokenizer *self)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
 
-  return self->parts.add_eos;
+  return self->inner->add_eos;
 }
 
 gboolean
@@ -202,8 +264,8 @@ bitnet_tokenizer_is_eog (BitnetTokenizer *self, guint32 token)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), FALSE);
 
-  return token < self->parts.vocab->n_tokens
-         && (self->parts.vocab->attributes[token] & BN_TOKEN_EOG);
+  return token < self->inner->vocab->n_tokens
+         && (self->inner->vocab->attributes[token] & BN_TOKEN_EOG);
 }
 
 BitnetTokenAttributes
@@ -211,9 +273,9 @@ bitnet_tokenizer_get_attributes (BitnetTokenizer *self, guint32 token)
 {
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), 0);
 
-  if (token >= self->parts.vocab->n_tokens)
+  if (token >= self->inner->vocab->n_tokens)
     return 0;
-  return self->parts.vocab->attributes[token] & PUBLIC_ATTRIBUTES;
+  return self->inner->vocab->attributes[token] & PUBLIC_ATTRIBUTES;
 }
 
 GBytes *
@@ -224,9 +286,9 @@ bitnet_tokenizer_get_token_bytes (BitnetTokenizer *self, guint32 token)
 
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
 
-  if (token >= self->parts.vocab->n_tokens)
+  if (token >= self->inner->vocab->n_tokens)
     return NULL;
-  piece = bn_vocab_piece (self->parts.vocab, token, &length);
+  piece = bn_vocab_piece (self->inner->vocab, token, &length);
   return g_bytes_new (piece, length);
 }
 
@@ -236,11 +298,11 @@ bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), BITNET_TOKEN_NONE);
   g_return_val_if_fail (text != NULL, BITNET_TOKEN_NONE);
 
-  return bn_vocab_lookup (self->parts.vocab, text, strlen (text));
+  return bn_vocab_lookup (self->inner->vocab, text, strlen (text));
 }
 
 static gboolean
-push_role (const BitnetTokenizerParts *parts, BnRole role, BnIds *ids)
+push_role (const BnTokenizer *parts, BnRole role, BnIds *ids)
 {
   if (!bn_ids_reserve (ids, 1))
     return FALSE;
@@ -259,12 +321,12 @@ encode (BitnetTokenizer *self, const uint8_t *text, gsize size,
 
   /* Also for no ids at all the result is a pointer. */
   if (!bn_ids_reserve (&ids, 1)
-      || (add_special && self->parts.add_bos
-          && !push_role (&self->parts, BN_ROLE_BOS, &ids))
+      || (add_special && self->inner->add_bos
+          && !push_role (self->inner, BN_ROLE_BOS, &ids))
       || !bn_encoder_encode (
-          self->parts.encoder, text, stretches, n_stretches, &ids)
-      || (add_special && self->parts.add_eos
-          && !push_role (&self->parts, BN_ROLE_EOS, &ids))) {
+          self->inner->encoder, text, stretches, n_stretches, &ids)
+      || (add_special && self->inner->add_eos
+          && !push_role (self->inner, BN_ROLE_EOS, &ids))) {
     g_free (ids.data);
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory to encode a text of %" G_GSIZE_FORMAT " bytes", size);
@@ -373,14 +435,14 @@ bitnet_tokenizer_decode (BitnetTokenizer *self, const guint32 *tokens,
 
   text = g_string_new (NULL);
   for (gsize i = 0; i < n_tokens; i++) {
-    if (tokens[i] >= self->parts.vocab->n_tokens) {
+    if (tokens[i] >= self->inner->vocab->n_tokens) {
       g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
           "token %u at position %" G_GSIZE_FORMAT
           " is not in the vocabulary, which has %u tokens",
-          tokens[i], i, self->parts.vocab->n_tokens);
+          tokens[i], i, self->inner->vocab->n_tokens);
       return NULL;
     }
-    bitnet_decode_token (&self->parts, &state, flags, tokens[i], text);
+    bitnet_decode_token (self->inner, &state, flags, tokens[i], text);
   }
   bn_utf8_joiner_finish (&state.joiner, text);
   if (length)

@@ -18,10 +18,9 @@ static BitnetTokenizer *
 open_tokenizer (const char *path, GError **error)
 {
   g_autofree char *chosen = path ? g_strdup (path) : tool_default_model ();
-  g_autoptr (BitnetModel) model =
-      bitnet_model_new_from_file (chosen, NULL, error);
 
-  return model ? bitnet_tokenizer_new_from_model (model, NULL, error) : NULL;
+  return bitnet_tokenizer_new_from_file (
+      chosen, BITNET_FIDELITY_AUTO, NULL, error);
 }
 
 /* Appends a number; printf would cost more than the encoding. */

@@ -83,21 +83,23 @@ static gboolean
 encode_parts (
     const BnEncoder *self, BnScratch *scratch, const uint8_t *text, BnIds *out)
 {
-  gboolean is_edge = TRUE;
+  unsigned fragment = BN_FRAGMENT_EDGE;
 
   for (size_t i = 0; i < scratch->parts.n_spans; i++) {
     BnSpan span = scratch->parts.data[i];
 
     if (span.id == BN_TOKEN_NONE) {
+      if (span.start == 0)
+        fragment |= BN_FRAGMENT_START;
       if (!self->model->encode (self->data, scratch, text + span.start,
-              span.end - span.start, is_edge, out))
+              span.end - span.start, fragment, out))
         return FALSE;
     } else {
       if (!bn_ids_reserve (out, 1))
         return FALSE;
       bn_ids_push (out, span.id);
     }
-    is_edge = span.id != BN_TOKEN_NONE;
+    fragment = span.id != BN_TOKEN_NONE ? BN_FRAGMENT_EDGE : 0;
   }
   return TRUE;
 }
@@ -134,7 +136,7 @@ typedef struct {
 
 static gboolean
 bpe_model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
-    size_t length, gboolean is_edge, BnIds *out)
+    size_t length, unsigned fragment, BnIds *out)
 {
   const BpeModel *self = data;
   BnPretokIter iter;
@@ -178,12 +180,12 @@ typedef struct {
 
 static gboolean
 spm_model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
-    size_t length, gboolean is_edge, BnIds *out)
+    size_t length, unsigned fragment, BnIds *out)
 {
   const SpmModel *self = data;
 
-  return bn_spm_encode (
-      self->spm, scratch, text, length, self->add_space && is_edge, out);
+  return bn_spm_encode (self->spm, scratch, text, length,
+      self->add_space && (fragment & BN_FRAGMENT_EDGE), out);
 }
 
 static void

@@ -15,13 +15,18 @@
 #include "bn-spm.h"
 #include "bn-vocab.h"
 
+/* Where a text between special tokens stands. */
+typedef enum {
+  BN_FRAGMENT_START = 1 << 0, /* at offset 0 of the whole text */
+  BN_FRAGMENT_EDGE = 1 << 1,  /* there, or after a special token */
+} BnFragment;
+
 typedef struct {
   const char *name; /* of the algorithm, "bpe" */
-  /* Appends the ids of a text between special tokens (or the ends). is_edge
-   * says that it begins the text or follows a special token. FALSE if memory
-   * is short. */
+  /* Appends the ids of a text between special tokens (or the ends); fragment
+   * is BnFragment. FALSE if memory is short. */
   gboolean (*encode) (const void *data, BnScratch *scratch, const uint8_t *text,
-      size_t length, gboolean is_edge, BnIds *out);
+      size_t length, unsigned fragment, BnIds *out);
   void (*free) (void *data);
 } BnModelClass;
 

@@ -39,6 +39,35 @@ bn_ids_reserve (BnIds *self, size_t n)
       &self->data, &self->n_reserved, self->n_ids + n, sizeof *self->data);
 }
 
+gboolean
+bn_buffer_reserve (BnBuffer *self, size_t n)
+{
+  if (n <= self->n_reserved - self->length)
+    return TRUE;
+  if (n > SIZE_MAX - self->length)
+    return FALSE;
+  return grow (
+      &self->data, &self->n_reserved, self->length + n, sizeof *self->data);
+}
+
+gboolean
+bn_buffer_append (BnBuffer *self, const void *data, size_t n)
+{
+  if (!bn_buffer_reserve (self, n))
+    return FALSE;
+  if (n > 0)
+    memcpy (self->data + self->length, data, n);
+  self->length += n;
+  return TRUE;
+}
+
+void
+bn_buffer_clear (BnBuffer *self)
+{
+  g_free (self->data);
+  *self = (BnBuffer){.length = 0};
+}
+
 void
 bn_spans_push (BnSpans *self, BnSpan span)
 {

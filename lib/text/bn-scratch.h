@@ -30,6 +30,18 @@ bn_ids_push (BnIds *self, uint32_t id)
   self->data[self->n_ids++] = id;
 }
 
+/* A growing text. */
+typedef struct {
+  uint8_t *data;
+  size_t length;
+  size_t n_reserved;
+} BnBuffer;
+
+/* Makes room for n more bytes. FALSE if memory is short. */
+gboolean bn_buffer_reserve (BnBuffer *self, size_t n);
+gboolean bn_buffer_append (BnBuffer *self, const void *data, size_t n);
+void bn_buffer_clear (BnBuffer *self); /* frees what it holds */
+
 /* A piece of a word while it is merged; see bn-merge.h. */
 typedef struct {
   uint32_t id;     /* token, BN_TOKEN_NONE if it is none */

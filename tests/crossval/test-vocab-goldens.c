@@ -38,7 +38,8 @@ open_vocab (const char *name)
   }
   gguf = bn_gguf_open (path, NULL, &error);
   g_assert_no_error (error);
-  tokenizer = bitnet_tokenizer_new_from_gguf (gguf, NULL, &error);
+  tokenizer =
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
   g_assert_no_error (error);
   return tokenizer;
 }

@@ -29,7 +29,7 @@ build (TestVocab *vocab_)
   g_autoptr (GBytes) bytes = test_vocab_to_bytes (vocab);
   g_autoptr (BnGguf) gguf = bn_gguf_new_from_bytes (bytes, "fuzz", NULL);
   BitnetTokenizer *tokenizer =
-      bitnet_tokenizer_new_from_gguf (gguf, NULL, NULL);
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, NULL);
 
   check (tokenizer != NULL, "a small vocabulary is read");
   return tokenizer;
@@ -126,7 +126,8 @@ fuzz_vocabulary (const uint8_t *data, gsize size)
 
   if (gguf == NULL)
     return;
-  tokenizer = bitnet_tokenizer_new_from_gguf (gguf, NULL, &error);
+  tokenizer =
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
   if (tokenizer == NULL) {
     check (g_error_matches (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER),
         "a refusal has a reason");

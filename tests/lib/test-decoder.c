@@ -22,7 +22,8 @@ build (MakeVocab make)
   BitnetTokenizer *tokenizer;
 
   g_assert_no_error (error);
-  tokenizer = bitnet_tokenizer_new_from_gguf (gguf, NULL, &error);
+  tokenizer =
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
   g_assert_no_error (error);
   return tokenizer;
 }

@@ -17,7 +17,9 @@ try_build (TestVocab *vocab, GError **error)
   g_autoptr (GBytes) bytes = test_vocab_to_bytes (vocab);
   g_autoptr (BnGguf) gguf = bn_gguf_new_from_bytes (bytes, "test.gguf", error);
 
-  return gguf ? bitnet_tokenizer_new_from_gguf (gguf, NULL, error) : NULL;
+  return gguf ? bitnet_tokenizer_new_from_gguf (
+             gguf, BITNET_FIDELITY_AUTO, NULL, error)
+              : NULL;
 }
 
 static BitnetTokenizer *
@@ -828,7 +830,8 @@ test_cancelled (void)
   g_autoptr (GError) error = NULL;
 
   g_cancellable_cancel (cancellable);
-  g_assert_null (bitnet_tokenizer_new_from_gguf (gguf, cancellable, &error));
+  g_assert_null (bitnet_tokenizer_new_from_gguf (
+      gguf, BITNET_FIDELITY_AUTO, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 

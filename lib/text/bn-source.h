@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where tokenizers come from: the file formats besides GGUF, told apart by
+ * content, and which of several files in a folder counts. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "bn-tokenizer.h"
+
+/* A file in memory; path names it in messages. */
+typedef struct {
+  const char *path;
+  const char *text;
+  size_t size;
+} BnFile;
+
+/* Whether path is a file that begins as GGUF does; FALSE with an error if it
+ * cannot be read. A folder is none. */
+gboolean bn_source_is_gguf (
+    const char *path, gboolean *is_gguf, GError **error);
+
+/* The tokenizer of a file or folder; see bitnet_tokenizer_new_from_file(). */
+BnTokenizer *bn_source_load (const char *path, BnFidelity fidelity,
+    GCancellable *cancellable, GError **error);
