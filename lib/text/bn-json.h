@@ -27,11 +27,21 @@ typedef enum {
   BN_JSON_OBJECT,
 } BnJsonType;
 
-/* A text in memory; path names it in messages. Both stay with the caller. */
+enum { BN_JSON_MAX_SPANS = 16 };
+
+/* A text in memory; path names it in messages. Both stay with the caller, and
+ * the document stays where it is. */
 typedef struct {
   const char *path;
   const char *text;
   size_t size;
+
+  /* Private: where the largest containers begin and end, so that passing over
+   * them costs nothing. */
+  struct {
+    size_t start, end;
+  } spans[BN_JSON_MAX_SPANS];
+  unsigned n_spans;
 } BnJsonDocument;
 
 /* A value of a checked document: where its first character stands. */
@@ -43,8 +53,7 @@ typedef struct {
 /* The value that the document holds. FALSE with BITNET_ERROR_TOKENIZER and
  * offset, found and expected, if it is not JSON: also lone surrogates, text
  * after the value, more than 64 levels. */
-gboolean bn_json_open (
-    const BnJsonDocument *document, BnJson *root, GError **error);
+gboolean bn_json_open (BnJsonDocument *document, BnJson *root, GError **error);
 
 BnJsonType bn_json_get_type (BnJson self);
 gboolean bn_json_is_null (BnJson self);
@@ -63,15 +72,29 @@ gboolean bn_json_iter_next (BnJsonIter *iter, BnJson *key, BnJson *value);
 /* The last member of that name; FALSE if there is none or it is null. */
 gboolean bn_json_find (BnJson object, const char *name, BnJson *value);
 
+/* Several at once in one pass: values[i] is the last member names[i]; its
+ * document is NULL if there is none or it is null. */
+void bn_json_find_all (
+    BnJson object, const char *const *names, size_t n_names, BnJson *values);
+
+static inline gboolean
+bn_json_is_set (BnJson self)
+{
+  return self.document != NULL;
+}
+
 /* A string without its escapes. *text points into the document if it has
  * none, else into buffer. It may contain NUL bytes. */
 void bn_json_get_string (
     BnJson self, GString *buffer, const char **text, size_t *length);
 gboolean bn_json_equals (BnJson self, const char *text);
 gboolean bn_json_get_boolean (BnJson self);
+
+/* Of a number; infinite if it is too large. */
 double bn_json_get_double (BnJson self);
 
-/* TRUE if it is a whole number from 0 to max. */
+/* TRUE if it is a whole number from 0 to max, written without sign, point and
+ * exponent. */
 gboolean bn_json_get_uint (BnJson self, uint64_t max, uint64_t *value);
 
 /* The members that components have. Each returns FALSE with an error if the
