@@ -24,6 +24,11 @@ typedef enum {
   BN_PRETOK_IGNORE_MERGES = 1 << 0, /* a word in the vocabulary is a token */
   BN_PRETOK_ADD_BOS = 1 << 1,       /* unless the file says otherwise */
   BN_PRETOK_NO_BOS = 1 << 2,        /* the family has none */
+  BN_PRETOK_ADD_SEP = 1 << 3,       /* between the texts of a pair */
+  BN_PRETOK_CLEAN_SPACES = 1 << 4,  /* in decoded text */
+  BN_PRETOK_RAW = 1 << 5,           /* words are UTF-8, U+2581 for spaces */
+  BN_PRETOK_FORCE_BOS = 1 << 6,     /* whatever the file says */
+  BN_PRETOK_NFC = 1 << 7,           /* Hugging Face normalizes the text */
 } BnPretokFlags;
 
 typedef struct {
@@ -35,11 +40,22 @@ typedef struct {
 typedef struct {
   const char *name;
   const BnPretokSet *set;
+  /* The expressions that the family has at Hugging Face, NULL if they cut the
+   * same. */
+  const BnPretokSet *set_hf;
   BnPretokFlags flags;
 } BnPretok;
 
 /* NULL if the name is unknown or its expressions are not implemented. */
 const BnPretok *bn_pretok_find (const char *name);
+
+/* The set of that name, for sources that spell expressions out; NULL if there
+ * is none. Sets whose name ends in "-hf" cut as the expressions of Hugging Face
+ * do where those of llama.cpp differ. */
+const BnPretokSet *bn_pretok_find_set (const char *name);
+
+/* All sets, for tests. NULL-terminated. */
+const BnPretokSet *const *bn_pretok_sets (void);
 
 /* All names, for messages and tests. */
 const BnPretok *bn_pretok_list (size_t *n_pretoks);

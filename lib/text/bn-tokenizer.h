@@ -21,6 +21,8 @@ typedef struct {
   const BnBpe *bpe;     /* of encoder; NULL for other algorithms */
   char *pre;            /* "default" where it has no meaning */
   gboolean add_bos, add_eos;
+  gboolean add_sep;      /* between the texts of a pair */
+  gboolean clean_spaces; /* decoded texts lose spaces before punctuation */
   gboolean add_space_prefix;
   char *chat_template; /* Jinja text beside the tokenizer, or NULL */
 } BnTokenizer;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The splitters, which bn-pretok-table.c puts together. Each stands beside its
+ * expression in the file named here. */
+#pragma once
+
+#include "bn-pretok.h"
+
+/* bn-pretok.c */
+size_t bn_split_gpt2 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_llama3 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_qwen2 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_qwen35 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_seed (const uint8_t *p, const uint8_t *end);
+size_t bn_split_ufakzeka (const uint8_t *p, const uint8_t *end);
+size_t bn_split_minicpm5 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_gpt4o (const uint8_t *p, const uint8_t *end);
+size_t bn_split_tekken (const uint8_t *p, const uint8_t *end);
+
+/* bn-pretok-stages.c */
+size_t bn_split_each_number (const uint8_t *p, const uint8_t *end);
+size_t bn_split_numbers (const uint8_t *p, const uint8_t *end);
+size_t bn_split_numbers_by_three (const uint8_t *p, const uint8_t *end);
+size_t bn_split_three_digits (const uint8_t *p, const uint8_t *end);
+size_t bn_split_each_newline (const uint8_t *p, const uint8_t *end);
+size_t bn_split_lines (const uint8_t *p, const uint8_t *end);
+size_t bn_split_default_punctuation (const uint8_t *p, const uint8_t *end);
+size_t bn_split_falcon_punctuation (const uint8_t *p, const uint8_t *end);
+size_t bn_split_spaced_letters (const uint8_t *p, const uint8_t *end);
+size_t bn_split_spaced_punctuation (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek_cjk (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek3_cjk (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek3 (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek_llm_letters (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek_llm_punctuation (const uint8_t *p, const uint8_t *end);
+size_t bn_split_trailing_space (const uint8_t *p, const uint8_t *end);
+size_t bn_split_bloom (const uint8_t *p, const uint8_t *end);

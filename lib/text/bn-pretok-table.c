@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sets of expressions and the names that models give them. */
+#include "bn-pretok.h"
+
+#include <string.h>
+
+#include "bn-pretok-splitters.h"
+
+static const BnPretokSet set_default = {
+    "default", {bn_split_default_punctuation, bn_split_gpt2, bn_split_numbers,
+                   bn_split_three_digits}};
+static const BnPretokSet set_gpt2 = {"gpt-2", {bn_split_gpt2}};
+static const BnPretokSet set_llama3 = {"llama-3", {bn_split_llama3}};
+static const BnPretokSet set_deepseek_llm = {"deepseek-llm",
+    {bn_split_each_newline, bn_split_deepseek_llm_letters,
+        bn_split_deepseek_llm_punctuation, bn_split_trailing_space,
+        bn_split_deepseek_cjk, bn_split_numbers}};
+static const BnPretokSet set_deepseek_coder = {
+    "deepseek-coder", {bn_split_each_newline, bn_split_spaced_letters,
+                          bn_split_spaced_punctuation, bn_split_deepseek_cjk,
+                          bn_split_each_number}};
+static const BnPretokSet set_deepseek3 = {"deepseek-3",
+    {bn_split_numbers_by_three, bn_split_deepseek3_cjk, bn_split_deepseek3}};
+static const BnPretokSet set_falcon = {"falcon",
+    {bn_split_falcon_punctuation, bn_split_gpt2, bn_split_three_digits}};
+static const BnPretokSet set_starcoder = {
+    "starcoder", {bn_split_each_number, bn_split_gpt2}};
+static const BnPretokSet set_qwen2 = {"qwen2", {bn_split_qwen2}};
+static const BnPretokSet set_qwen35 = {"qwen3.5", {bn_split_qwen35}};
+static const BnPretokSet set_seed = {"seed", {bn_split_seed}};
+static const BnPretokSet set_ufakzeka = {"ufakzeka", {bn_split_ufakzeka}};
+static const BnPretokSet set_laguna = {
+    "laguna", {bn_split_lines, bn_split_qwen2}};
+static const BnPretokSet set_minicpm5 = {
+    "minicpm5", {bn_split_numbers_by_three, bn_split_minicpm5}};
+static const BnPretokSet set_gpt4o = {"gpt-4o", {bn_split_gpt4o}};
+static const BnPretokSet set_tekken = {"tekken", {bn_split_tekken}};
+static const BnPretokSet set_bloom = {"bloom", {bn_split_bloom}};
+static const BnPretokSet set_viking = {
+    "viking", {bn_split_bloom, bn_split_each_number}};
+
+static const BnPretokSet *const sets[] = {&set_default, &set_gpt2, &set_llama3,
+    &set_deepseek_llm, &set_deepseek_coder, &set_deepseek3, &set_falcon,
+    &set_starcoder, &set_qwen2, &set_qwen35, &set_seed, &set_ufakzeka,
+    &set_laguna, &set_minicpm5, &set_gpt4o, &set_tekken, &set_bloom,
+    &set_viking, NULL};
+
+#define IM BN_PRETOK_IGNORE_MERGES
+#define BOS BN_PRETOK_ADD_BOS
+#define CS BN_PRETOK_CLEAN_SPACES
+
+/* Values of tokenizer.ggml.pre. A name whose expressions are not here is
+ * refused, because guessing gives wrong ids without a word. */
+static const BnPretok pretoks[] = {
+    {"default", &set_default, NULL, CS},
+    {"llama3", &set_llama3, NULL, IM | BOS | CS},
+    {"llama-v3", &set_llama3, NULL, IM | BOS | CS},
+    {"llama-bpe", &set_llama3, NULL, IM | BOS | CS},
+    {"falcon3", &set_llama3, NULL, IM | BOS | CS},
+    {"falcon-h1", &set_llama3, NULL, IM | BOS | CS},
+    {"pixtral", &set_llama3, NULL, IM | BOS | CS},
+    {"midm-2.0", &set_llama3, NULL, IM | BOS | CS},
+    {"lfm2", &set_llama3, NULL, IM | BOS | CS},
+    {"jina-v5-nano", &set_llama3, NULL, IM | BOS | CS},
+    {"dbrx", &set_llama3, NULL, CS},
+    {"smaug-bpe", &set_llama3, NULL, CS},
+    {"glm4", &set_llama3, NULL, BN_PRETOK_NO_BOS | CS},
+    {"chatglm-bpe", &set_llama3, NULL, BN_PRETOK_NO_BOS | CS},
+    {"laguna", &set_laguna, NULL, 0},
+    {"deepseek-llm", &set_deepseek_llm, NULL, 0},
+    {"deepseek-coder", &set_deepseek_coder, NULL, 0},
+    {"deepseek-v3", &set_deepseek3, NULL, 0},
+    {"hy_v4", &set_deepseek3, NULL, 0},
+    {"hunyuan-dense", &set_deepseek3, NULL, 0},
+    {"joyai-llm", &set_deepseek3, NULL, 0},
+    {"falcon", &set_falcon, NULL, CS},
+    {"gpt-2", &set_gpt2, NULL, CS},
+    {"mpt", &set_gpt2, NULL, CS},
+    {"olmo", &set_gpt2, NULL, CS},
+    {"jais", &set_gpt2, NULL, CS},
+    {"phi-2", &set_gpt2, NULL, CS},
+    {"jina-es", &set_gpt2, NULL, CS},
+    {"jina-de", &set_gpt2, NULL, CS},
+    {"jina-v1-en", &set_gpt2, NULL, CS | BN_PRETOK_ADD_SEP},
+    {"jina-v2-es", &set_gpt2, NULL, CS},
+    {"jina-v2-de", &set_gpt2, NULL, CS},
+    {"jina-v2-code", &set_gpt2, NULL, CS | BN_PRETOK_ADD_SEP},
+    {"roberta-bpe", &set_gpt2, NULL, CS | BN_PRETOK_ADD_SEP},
+    {"gigachat", &set_gpt2, NULL, CS},
+    {"a.x-4.0", &set_gpt2, NULL, CS},
+    {"mellum", &set_gpt2, NULL, CS},
+    {"modern-bert", &set_gpt2, NULL, CS},
+    {"exaone4", &set_gpt2, NULL, CS},
+    {"trillion", &set_gpt2, NULL, 0},
+    {"granite-docling", &set_gpt2, NULL, 0},
+    {"starcoder", &set_starcoder, NULL, CS},
+    {"refact", &set_starcoder, NULL, CS},
+    {"codeshell", &set_starcoder, NULL, CS},
+    {"exaone", &set_starcoder, NULL, CS},
+    {"minerva-7b", &set_starcoder, NULL, CS},
+    {"mellum2", &set_starcoder, NULL, CS},
+    {"command-r", &set_starcoder, NULL, 0},
+    {"smollm", &set_starcoder, NULL, 0},
+    {"cohere2_moe", &set_starcoder, NULL, 0},
+    {"qwen2", &set_qwen2, NULL, 0},
+    {"deepseek-r1-qwen", &set_qwen2, NULL, 0},
+    {"kormo", &set_qwen2, NULL, 0},
+    {"f2llmv2", &set_qwen2, NULL, 0},
+    {"openpangu", &set_qwen2, NULL, 0},
+    {"megrez", &set_qwen2, NULL, CS},
+    {"stablelm2", &set_qwen2, NULL, CS},
+    {"hunyuan", &set_qwen2, NULL, 0},
+    {"solar-open", &set_qwen2, NULL, 0},
+    {"grok-2", &set_qwen2, NULL, 0},
+    {"bailingmoe", &set_qwen2, NULL, 0},
+    {"bailingmoe2", &set_qwen2, NULL, 0},
+    {"llada-moe", &set_qwen2, NULL, 0},
+    {"qwen35", &set_qwen35, NULL, 0},
+    {"seed-coder", &set_seed, NULL, 0},
+    {"ufakzeka", &set_ufakzeka, NULL, 0},
+    {"minicpm5", &set_minicpm5, NULL, IM | CS},
+    {"gpt-4o", &set_gpt4o, NULL, 0},
+    {"llama4", &set_gpt4o, NULL, 0},
+    {"kanana2", &set_gpt4o, NULL, 0},
+    {"talkie", &set_gpt4o, NULL, 0},
+    {"minimax-m2", &set_gpt4o, NULL, 0},
+    {"tekken", &set_tekken, NULL, IM | BOS},
+    {"bloom", &set_bloom, NULL, CS},
+    {"gpt3-finnish", &set_bloom, NULL, CS},
+    {"poro-chat", &set_bloom, NULL, 0},
+    {"viking", &set_viking, NULL, 0},
+};
+
+const BnPretok *
+bn_pretok_find (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (pretoks); i++) {
+    if (strcmp (pretoks[i].name, name) == 0)
+      return &pretoks[i];
+  }
+  return NULL;
+}
+
+const BnPretokSet *
+bn_pretok_find_set (const char *name)
+{
+  for (const BnPretokSet *const *set = sets; *set; set++) {
+    if (strcmp ((*set)->name, name) == 0)
+      return *set;
+  }
+  return NULL;
+}
+
+const BnPretokSet *const *
+bn_pretok_sets (void)
+{
+  return sets;
+}
+
+const BnPretok *
+bn_pretok_list (size_t *n_pretoks)
+{
+  *n_pretoks = G_N_ELEMENTS (pretoks);
+  return pretoks;
+}
