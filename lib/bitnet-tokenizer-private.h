@@ -16,13 +16,3 @@ BitnetTokenizer *bitnet_tokenizer_new_from_gguf (const BnGguf *gguf,
     BitnetFidelity fidelity, GCancellable *cancellable, GError **error);
 
 const BnTokenizer *bitnet_tokenizer_get_inner (BitnetTokenizer *self);
-
-/* State of turning ids into text; see BitnetDecoder. */
-typedef struct {
-  BnUtf8Joiner joiner;
-  gboolean has_text; /* something has come out since the start */
-} BitnetDecodeState;
-
-/* Appends what token adds to the text; nothing for ids out of range. */
-void bitnet_decode_token (const BnTokenizer *parts, BitnetDecodeState *state,
-    BitnetDecodeFlags flags, guint32 token, GString *out);

@@ -23,6 +23,7 @@ G_STATIC_ASSERT (
     (int) BITNET_FIDELITY_HUGGINGFACE == (int) BN_FIDELITY_HUGGINGFACE);
 G_STATIC_ASSERT ((int) BITNET_TOKEN_NORMAL == (int) BN_TOKEN_NORMAL);
 G_STATIC_ASSERT ((int) BITNET_TOKEN_EOG == (int) BN_TOKEN_EOG);
+G_STATIC_ASSERT ((int) BITNET_DECODE_KEEP_SPACE == (int) BN_DECODE_KEEP_SPACE);
 G_STATIC_ASSERT ((int) BITNET_SPECIAL_MASK == (int) BN_ROLE_MASK);
 G_STATIC_ASSERT (BITNET_TOKEN_NONE == BN_TOKEN_NONE);
 
@@ -57,6 +58,9 @@ wrap (BnTokenizer *inner)
 
   if (inner == NULL)
     return NULL;
+  if (inner->decoder == NULL)
+    inner->decoder =
+        bn_decoder_new_pieces (inner->vocab, inner->add_space_prefix);
   self = g_object_new (BITNET_TYPE_TOKENIZER, NULL);
   self->inner = inner;
   return self;
@@ -426,14 +430,12 @@ char *
 bitnet_tokenizer_decode (BitnetTokenizer *self, const guint32 *tokens,
     gsize n_tokens, BitnetDecodeFlags flags, gsize *length, GError **error)
 {
-  BitnetDecodeState state = {.has_text = FALSE};
   g_autoptr (GString) text = NULL;
 
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
   g_return_val_if_fail (tokens != NULL || n_tokens == 0, NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  text = g_string_new (NULL);
   for (gsize i = 0; i < n_tokens; i++) {
     if (tokens[i] >= self->inner->vocab->n_tokens) {
       g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
@@ -442,9 +444,9 @@ bitnet_tokenizer_decode (BitnetTokenizer *self, const guint32 *tokens,
           tokens[i], i, self->inner->vocab->n_tokens);
       return NULL;
     }
-    bitnet_decode_token (self->inner, &state, flags, tokens[i], text);
   }
-  bn_utf8_joiner_finish (&state.joiner, text);
+  text = g_string_new (NULL);
+  bn_decode_all (self->inner->decoder, flags, tokens, n_tokens, text);
   if (length)
     *length = text->len;
   return g_string_free (g_steal_pointer (&text), FALSE);

@@ -4,6 +4,7 @@
  * a text. BitnetTokenizer is the public face of it. */
 #pragma once
 
+#include "bn-decode.h"
 #include "bn-encoder.h"
 
 /* Whose results count where the reference programs differ. The values of
@@ -17,6 +18,7 @@ typedef enum {
 typedef struct {
   BnFidelity fidelity; /* not AUTO */
   BnEncoder *encoder;
+  BnDecoder *decoder;   /* NULL for the pieces of vocab as llama.cpp does */
   const BnVocab *vocab; /* of encoder */
   const BnBpe *bpe;     /* of encoder; NULL for other algorithms */
   char *pre;            /* "default" where it has no meaning */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a decoder consists of; shared by the machine that runs it
+ * (bn-decode.c) and by the reader of tokenizer.json (bn-decode-json.c). */
+#pragma once
+
+#include "bn-decode.h"
+
+typedef enum {
+  /* Of one token; some treat the first token of a text differently. */
+  BN_STAGE_REPLACE,    /* pattern by content */
+  BN_STAGE_METASPACE,  /* pattern by a space, or by nothing in the first */
+  BN_STAGE_WORD_PIECE, /* a space in front unless pattern stands there */
+  BN_STAGE_STRIP,      /* start and stop times pattern at the ends */
+  BN_STAGE_BYTE_LEVEL, /* characters of the GPT-2 table to bytes */
+  /* Of neighbours. */
+  BN_STAGE_SUFFIX,        /* pattern by a space, by nothing in the last */
+  BN_STAGE_CTC,           /* repetitions and pattern vanish */
+  BN_STAGE_BYTE_FALLBACK, /* <0xXX> to bytes */
+  /* All tokens become one. */
+  BN_STAGE_FUSE,
+  BN_STAGE_JOIN, /* of bytes that are characters together */
+} BnStageType;
+
+typedef struct {
+  BnStageType type;
+  char *pattern;
+  size_t pattern_length;
+  char *content;
+  size_t content_length;
+  size_t start, stop;
+  gboolean removes_first; /* METASPACE */
+  gboolean cleans;        /* WORD_PIECE, CTC */
+  /* What it sees is one token, of which it gets parts as they come. Follows
+   * from the stages before it. */
+  gboolean is_open;
+} BnStage;
+
+/* Takes the texts of stages. The tokens that any of the attributes hidden
+ * has appear only if asked for, those of never not at all. */
+BnDecoder *bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
+    const BnStage *stages, unsigned n_stages, unsigned hidden, unsigned never);

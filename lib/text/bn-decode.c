@@ -1,0 +1,816 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs decoders.
+ *
+ * The stages are those of tokenizer.json, to which the way of llama.cpp can
+ * be reduced as well. Each takes a list of tokens and gives another. Here
+ * they take them one by one:
+ *
+ *   feed (stage, token)   a token, or a part of the one token there is
+ *   end (stage)           there are no more
+ *
+ * A stage that has to know more keeps what it was given: the bytes of a
+ * character, a run of byte tokens, the spaces at the end. So a stream costs
+ * no more than a whole text and gives the same.
+ *
+ * Nearly all tokens only have their text appended. For that the results of
+ * the stages at the front are kept in one block, with a kind for each token. */
+#include "bn-decode-stage.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum {
+  COPY_SIZE = 16, /* bytes that are copied at once */
+};
+
+/* Of a token. */
+typedef enum {
+  KIND_COMPLEX, /* its text goes through the stages */
+  KIND_PLAIN,   /* whole characters, which nothing changes */
+} TokenKind;
+
+struct BnStageState {
+  GString *held;
+  BnUtf8Joiner joiner;
+  size_t n_tokens;
+  size_t n_stripped;
+  gboolean is_done; /* nothing is stripped in front any more */
+};
+
+struct BnDecoder {
+  const BnVocab *vocab;
+  gboolean uses_pieces;
+  BnStage *stages;
+  unsigned n_stages;
+  unsigned n_front; /* stages whose results are kept */
+  unsigned hidden, never;
+
+  /* Protects the making of the results, which happens at the first use. (Not
+   * a GMutex, so that thread sanitizers see it.) */
+  pthread_mutex_t mutex;
+  BnStrings texts; /* of tokens that are not the first; may be vocab's */
+  uint8_t *kinds;
+};
+
+static const char replacement[] = "\xEF\xBF\xBD";
+
+/* Whether a stage looks at one token alone and changes nothing about there
+ * being tokens. */
+static gboolean
+is_map (const BnStage *stage)
+{
+  return stage->type <= BN_STAGE_BYTE_LEVEL;
+}
+
+BnDecoder *
+bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
+    const BnStage *stages, unsigned n_stages, unsigned hidden, unsigned never)
+{
+  BnDecoder *self = g_new0 (BnDecoder, 1);
+  gboolean is_open = FALSE;
+
+  self->vocab = vocab;
+  self->uses_pieces = uses_pieces;
+  self->stages = g_memdup2 (stages, n_stages * sizeof *stages);
+  self->n_stages = n_stages;
+  self->hidden = hidden;
+  self->never = never;
+  while (self->n_front < n_stages && is_map (&stages[self->n_front]))
+    self->n_front++;
+  for (unsigned i = 0; i < n_stages; i++) {
+    self->stages[i].is_open = is_open;
+    is_open |= stages[i].type >= BN_STAGE_FUSE;
+  }
+  pthread_mutex_init (&self->mutex, NULL);
+  return self;
+}
+
+BnDecoder *
+bn_decoder_new_pieces (const BnVocab *vocab, gboolean strip_space)
+{
+  const BnStage stages[] = {
+      {.type = BN_STAGE_JOIN},
+      {.type = BN_STAGE_STRIP,
+          .pattern = g_strdup (" "),
+          .pattern_length = 1,
+          .start = strip_space ? 1 : 0},
+  };
+
+  return bn_decoder_new (vocab, TRUE, stages, G_N_ELEMENTS (stages),
+      BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN, BN_TOKEN_UNUSED);
+}
+
+void
+bn_decoder_free (BnDecoder *self)
+{
+  for (unsigned i = 0; i < self->n_stages; i++) {
+    g_free (self->stages[i].pattern);
+    g_free (self->stages[i].content);
+  }
+  if (self->texts.bytes != self->vocab->pieces.bytes) {
+    g_free (self->texts.bytes);
+    g_free (self->texts.offsets);
+  }
+  g_free (self->kinds);
+  g_free (self->stages);
+  pthread_mutex_destroy (&self->mutex);
+  g_free (self);
+}
+
+/* The first occurrence of pattern, which is not empty; NULL if there is none.
+ */
+static const char *
+find_bytes (
+    const char *text, size_t length, const char *pattern, size_t pattern_length)
+{
+  while (length >= pattern_length) {
+    const char *found = memchr (text, *pattern, length - pattern_length + 1);
+
+    if (found == NULL || memcmp (found, pattern, pattern_length) == 0)
+      return found;
+    length -= (size_t) (found + 1 - text);
+    text = found + 1;
+  }
+  return NULL;
+}
+
+/* Stages of one token: they append what becomes of it. */
+
+static void
+append_replaced (GString *out, const char *text, size_t length,
+    const char *pattern, size_t pattern_length, const char *content,
+    size_t content_length)
+{
+  const char *end = text + length;
+
+  while (pattern_length > 0) {
+    const char *found =
+        find_bytes (text, (size_t) (end - text), pattern, pattern_length);
+
+    if (found == NULL)
+      break;
+    g_string_append_len (out, text, found - text);
+    g_string_append_len (out, content, (gssize) content_length);
+    text = found + pattern_length;
+  }
+  g_string_append_len (out, text, end - text);
+}
+
+/* Marks of tokenization that the WordPiece and CTC decoders remove. */
+static void
+clean_token (GString *text, gsize start)
+{
+  static const struct {
+    const char *pattern, *content;
+  } replacements[] = {
+      {" .", "."},
+      {" ?", "?"},
+      {" !", "!"},
+      {" ,", ","},
+      {" ' ", "'"},
+      {" n't", "n't"},
+      {" 'm", "'m"},
+      {" do not", " don't"},
+      {" 's", "'s"},
+      {" 've", "'ve"},
+      {" 're", "'re"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (replacements); i++) {
+    const char *pattern = replacements[i].pattern;
+    g_autofree char *copy = NULL;
+    gsize length = text->len - start;
+
+    if (find_bytes (text->str + start, length, pattern, strlen (pattern))
+        == NULL)
+      continue;
+    copy = g_memdup2 (text->str + start, length);
+    g_string_truncate (text, start);
+    append_replaced (text, copy, length, pattern, strlen (pattern),
+        replacements[i].content, strlen (replacements[i].content));
+  }
+}
+
+static void
+append_word_piece (const BnStage *stage, gboolean is_first, const char *text,
+    size_t length, GString *out)
+{
+  gsize start = out->len;
+
+  if (!is_first) {
+    if (length >= stage->pattern_length
+        && memcmp (text, stage->pattern, stage->pattern_length) == 0) {
+      text += stage->pattern_length;
+      length -= stage->pattern_length;
+    } else {
+      g_string_append_c (out, ' ');
+    }
+  }
+  g_string_append_len (out, text, (gssize) length);
+  if (stage->cleans)
+    clean_token (out, start);
+}
+
+static gboolean
+starts_with (const BnStage *stage, const char *text, size_t length)
+{
+  return length >= stage->pattern_length
+         && memcmp (text, stage->pattern, stage->pattern_length) == 0;
+}
+
+static gboolean
+ends_with (const BnStage *stage, const char *text, size_t length)
+{
+  return length >= stage->pattern_length
+         && memcmp (text + length - stage->pattern_length, stage->pattern,
+                stage->pattern_length)
+                == 0;
+}
+
+static void
+append_stripped (
+    const BnStage *stage, const char *text, size_t length, GString *out)
+{
+  for (size_t i = 0; i < stage->start && starts_with (stage, text, length);
+       i++) {
+    text += stage->pattern_length;
+    length -= stage->pattern_length;
+  }
+  for (size_t i = 0; i < stage->stop && ends_with (stage, text, length); i++)
+    length -= stage->pattern_length;
+  g_string_append_len (out, text, (gssize) length);
+}
+
+/* The bytes that the characters stand for; the text itself if it has others
+ * than those of the table. */
+static void
+append_bytes (const char *text, size_t length, GString *out)
+{
+  const uint8_t *p = (const uint8_t *) text, *end = p + length;
+  gsize start = out->len;
+
+  while (p < end) {
+    uint32_t cp;
+    int byte;
+
+    p += bn_utf8_next (p, end, &cp);
+    byte = bn_byte_level_decode (cp);
+    if (byte < 0) {
+      g_string_truncate (out, start);
+      g_string_append_len (out, text, (gssize) length);
+      return;
+    }
+    g_string_append_c (out, (char) byte);
+  }
+}
+
+static void
+append_mapped (const BnStage *stage, gboolean is_first, const char *text,
+    size_t length, GString *out)
+{
+  switch (stage->type) {
+    case BN_STAGE_REPLACE:
+      append_replaced (out, text, length, stage->pattern, stage->pattern_length,
+          stage->content, stage->content_length);
+      break;
+    case BN_STAGE_METASPACE:
+      append_replaced (out, text, length, stage->pattern, stage->pattern_length,
+          " ", is_first && stage->removes_first ? 0 : 1);
+      break;
+    case BN_STAGE_WORD_PIECE:
+      append_word_piece (stage, is_first, text, length, out);
+      break;
+    case BN_STAGE_STRIP:
+      append_stripped (stage, text, length, out);
+      break;
+    case BN_STAGE_BYTE_LEVEL:
+      append_bytes (text, length, out);
+      break;
+    default:
+      g_assert_not_reached ();
+  }
+}
+
+/* What the front stages make of a token; *text and *length are in buffers
+ * then. */
+static void
+map_front (const BnDecoder *self, gboolean is_first, GString *buffers[2],
+    const char **text, size_t *length)
+{
+  for (unsigned i = 0; i < self->n_front; i++) {
+    GString *out = buffers[i % 2];
+
+    g_string_truncate (out, 0);
+    append_mapped (&self->stages[i], is_first, *text, *length, out);
+    *text = out->str;
+    *length = out->len;
+  }
+}
+
+static void
+get_source (
+    const BnDecoder *self, uint32_t id, const char **text, size_t *length)
+{
+  *text = (const char *) (self->uses_pieces
+                              ? bn_vocab_piece (self->vocab, id, length)
+                              : bn_vocab_text (self->vocab, id, length));
+}
+
+/* The results that are kept. */
+
+static void
+make_texts (BnDecoder *self)
+{
+  const BnVocab *vocab = self->vocab;
+  GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
+  g_autoptr (GString) bytes = g_string_new (NULL);
+  uint32_t *offsets = g_new (uint32_t, vocab->n_tokens + 1);
+
+  offsets[0] = 0;
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    const char *text;
+    size_t length;
+
+    get_source (self, id, &text, &length);
+    map_front (self, FALSE, buffers, &text, &length);
+    g_string_append_len (bytes, text, (gssize) length);
+    offsets[id + 1] = (uint32_t) bytes->len;
+  }
+  for (int i = 0; i < 2; i++)
+    g_string_free (buffers[i], TRUE);
+  self->texts.offsets = offsets;
+  self->texts.bytes =
+      (uint8_t *) g_string_free (g_steal_pointer (&bytes), FALSE);
+}
+
+/* The byte of a token <0xXX>, or -1. */
+static int
+parse_byte (const char *text, size_t length)
+{
+  int high, low;
+
+  if (length != 6 || memcmp (text, "<0x", 3) != 0 || text[5] != '>')
+    return -1;
+  high = g_ascii_xdigit_value (text[3]);
+  low = g_ascii_xdigit_value (text[4]);
+  return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+static gboolean
+has_stage (const BnDecoder *self, BnStageType type)
+{
+  for (unsigned i = self->n_front; i < self->n_stages; i++) {
+    if (self->stages[i].type == type)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void
+make_kinds (BnDecoder *self)
+{
+  const BnVocab *vocab = self->vocab;
+  const uint32_t total = self->texts.offsets[vocab->n_tokens];
+  gboolean has_bytes = has_stage (self, BN_STAGE_BYTE_FALLBACK);
+  uint8_t *kinds = g_new0 (uint8_t, vocab->n_tokens + 1);
+
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    uint32_t start = self->texts.offsets[id];
+    size_t length = self->texts.offsets[id + 1] - start, bad;
+    const uint8_t *text = self->texts.bytes + start;
+
+    if (!(vocab->attributes[id] & (self->hidden | self->never))
+        && length <= COPY_SIZE && total - start >= COPY_SIZE
+        && bn_utf8_validate (text, length, &bad)
+        && !(has_bytes && parse_byte ((const char *) text, length) >= 0))
+      kinds[id] = KIND_PLAIN;
+  }
+  self->kinds = kinds;
+}
+
+static void
+prepare (BnDecoder *self)
+{
+  pthread_mutex_lock (&self->mutex);
+  if (self->kinds == NULL) {
+    if (self->uses_pieces && self->n_front == 0)
+      self->texts = self->vocab->pieces;
+    else
+      make_texts (self);
+    make_kinds (self);
+  }
+  pthread_mutex_unlock (&self->mutex);
+}
+
+/* The stream. */
+
+static void
+reset_stages (BnDecodeState *state)
+{
+  const BnDecoder *decoder = state->decoder;
+
+  for (unsigned i = decoder->n_front; i < decoder->n_stages; i++) {
+    BnStageState *own = &state->stages[i];
+    GString *held = own->held;
+
+    g_string_truncate (held, 0);
+    *own = (BnStageState){.held = held};
+    own->is_done = decoder->stages[i].start == 0
+                   || (state->flags & BN_DECODE_KEEP_SPACE) != 0;
+  }
+  state->has_token = FALSE;
+  state->is_plain = FALSE;
+}
+
+void
+bn_decode_begin (BnDecodeState *state, const BnDecoder *decoder, unsigned flags)
+{
+  prepare ((BnDecoder *) decoder);
+  *state = (BnDecodeState){.decoder = decoder, .flags = flags};
+  state->stages = g_new0 (BnStageState, decoder->n_stages + 1);
+  for (unsigned i = decoder->n_front; i < decoder->n_stages; i++)
+    state->stages[i].held = g_string_new (NULL);
+  reset_stages (state);
+}
+
+void
+bn_decode_clear (BnDecodeState *state)
+{
+  if (state->decoder == NULL)
+    return;
+  for (unsigned i = state->decoder->n_front; i < state->decoder->n_stages; i++)
+    g_string_free (state->stages[i].held, TRUE);
+  g_free (state->stages);
+  *state = (BnDecodeState){.decoder = NULL};
+}
+
+static void feed (BnDecodeState *state, unsigned i, const char *text,
+    size_t length, GString *out);
+
+/* A token that consists of parts: whether its parts can be handled without
+ * the others. */
+static gboolean
+takes_parts (const BnStage *stage)
+{
+  switch (stage->type) {
+    case BN_STAGE_METASPACE:
+    case BN_STAGE_STRIP:
+    case BN_STAGE_FUSE:
+    case BN_STAGE_JOIN:
+      return TRUE;
+    case BN_STAGE_WORD_PIECE:
+      return !stage->cleans;
+    case BN_STAGE_REPLACE: /* parts are whole characters */
+      return stage->pattern_length > 0
+             && bn_utf8_announced_length ((uint8_t) *stage->pattern)
+                    == stage->pattern_length;
+    default:
+      return FALSE;
+  }
+}
+
+/* STRIP of a token in parts. Of the patterns at its end, which may be the end
+ * of the text, the last ones wait. */
+static void
+strip_part (BnDecodeState *state, unsigned i, const char *text, size_t length,
+    GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+  size_t n_behind = 0, n_held = own->held->len / stage->pattern_length;
+
+  while (!own->is_done && starts_with (stage, text, length)) {
+    text += stage->pattern_length;
+    length -= stage->pattern_length;
+    own->is_done = ++own->n_stripped == stage->start;
+  }
+  if (length == 0)
+    return;
+  own->is_done = TRUE;
+  if (stage->stop == 0) {
+    feed (state, i + 1, text, length, out);
+    return;
+  }
+
+  while (ends_with (stage, text, length)) {
+    length -= stage->pattern_length;
+    n_behind++;
+  }
+  if (length > 0) {
+    feed (state, i + 1, own->held->str, own->held->len, out);
+    feed (state, i + 1, text, length, out);
+    n_held = 0;
+  }
+  g_string_truncate (own->held, 0);
+  for (n_held += n_behind; n_held > stage->stop; n_held--)
+    feed (state, i + 1, stage->pattern, stage->pattern_length, out);
+  while (n_held-- > 0)
+    g_string_append_len (
+        own->held, stage->pattern, (gssize) stage->pattern_length);
+}
+
+/* Ends a run of byte tokens: a text, if it is one, else U+FFFD for each. */
+static void
+end_run (BnDecodeState *state, unsigned i, GString *out)
+{
+  GString *held = state->stages[i].held;
+  size_t bad;
+
+  if (held->len == 0)
+    return;
+  if (bn_utf8_validate ((const uint8_t *) held->str, held->len, &bad)) {
+    feed (state, i + 1, held->str, held->len, out);
+  } else {
+    for (gsize n = 0; n < held->len; n++)
+      feed (state, i + 1, replacement, sizeof replacement - 1, out);
+  }
+  g_string_truncate (held, 0);
+}
+
+static void
+feed_ctc (BnDecodeState *state, unsigned i, const char *text, size_t length,
+    GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+  g_autoptr (GString) result = NULL;
+
+  if (own->n_tokens++ > 0 && own->held->len == length
+      && memcmp (own->held->str, text, length) == 0)
+    return;
+  g_string_truncate (own->held, 0);
+  g_string_append_len (own->held, text, (gssize) length);
+
+  result = g_string_new (NULL);
+  append_replaced (
+      result, text, length, stage->pattern, stage->pattern_length, "", 0);
+  if (stage->cleans) {
+    g_autoptr (GString) cleaned = g_string_new (NULL);
+
+    clean_token (result, 0);
+    append_replaced (cleaned, result->str, result->len, stage->content,
+        stage->content_length, " ", 1);
+    g_string_assign (result, "");
+    g_string_append_len (result, cleaned->str, (gssize) cleaned->len);
+  }
+  if (result->len > 0)
+    feed (state, i + 1, result->str, result->len, out);
+}
+
+/* The token that waits in SUFFIX. */
+static void
+end_suffix (BnDecodeState *state, unsigned i, gboolean is_last, GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+  g_autoptr (GString) result = NULL;
+
+  if (own->n_tokens == 0)
+    return;
+  result = g_string_new (NULL);
+  append_replaced (result, own->held->str, own->held->len, stage->pattern,
+      stage->pattern_length, " ", is_last ? 0 : 1);
+  feed (state, i + 1, result->str, result->len, out);
+}
+
+/* A whole token. */
+static void
+feed_token (BnDecodeState *state, unsigned i, const char *text, size_t length,
+    GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+
+  switch (stage->type) {
+    case BN_STAGE_SUFFIX:
+      end_suffix (state, i, FALSE, out);
+      own->n_tokens = 1;
+      g_string_truncate (own->held, 0);
+      g_string_append_len (own->held, text, (gssize) length);
+      break;
+    case BN_STAGE_CTC:
+      feed_ctc (state, i, text, length, out);
+      break;
+    case BN_STAGE_BYTE_FALLBACK: {
+      int byte = parse_byte (text, length);
+
+      if (byte >= 0) {
+        g_string_append_c (own->held, (char) byte);
+      } else {
+        end_run (state, i, out);
+        feed (state, i + 1, text, length, out);
+      }
+      break;
+    }
+    case BN_STAGE_FUSE:
+    case BN_STAGE_JOIN:
+      g_assert_not_reached ();
+    default: {
+      gboolean is_first =
+          own->n_tokens++ == 0 && !(state->flags & BN_DECODE_KEEP_SPACE);
+
+      g_string_truncate (own->held, 0);
+      append_mapped (stage, is_first, text, length, own->held);
+      feed (state, i + 1, own->held->str, own->held->len, out);
+    }
+  }
+}
+
+static void
+feed (BnDecodeState *state, unsigned i, const char *text, size_t length,
+    GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+
+  if (i == state->decoder->n_stages) {
+    g_string_append_len (out, text, (gssize) length);
+  } else if (stage->type == BN_STAGE_FUSE) {
+    feed (state, i + 1, text, length, out);
+  } else if (stage->type == BN_STAGE_JOIN) {
+    g_string_truncate (own->held, 0);
+    bn_utf8_joiner_push (
+        &own->joiner, (const uint8_t *) text, length, own->held);
+    if (own->held->len > 0)
+      feed (state, i + 1, own->held->str, own->held->len, out);
+  } else if (!stage->is_open) {
+    feed_token (state, i, text, length, out);
+  } else if (!takes_parts (stage)) {
+    g_string_append_len (own->held, text, (gssize) length);
+  } else if (stage->type == BN_STAGE_STRIP) {
+    strip_part (state, i, text, length, out);
+  } else if (length > 0) {
+    own->n_tokens = 0;
+    feed_token (state, i, text, length, out);
+  }
+}
+
+/* Ends what stage i waits for. */
+static void
+end_stage (BnDecodeState *state, unsigned i, GString *out)
+{
+  const BnStage *stage = &state->decoder->stages[i];
+  BnStageState *own = &state->stages[i];
+
+  if (stage->is_open && !takes_parts (stage)) {
+    GString *token = own->held;
+
+    own->held = g_string_new (NULL);
+    feed_token (state, i, token->str, token->len, out);
+    g_string_free (token, TRUE);
+  }
+  switch (stage->type) {
+    case BN_STAGE_JOIN:
+      g_string_truncate (own->held, 0);
+      bn_utf8_joiner_finish (&own->joiner, own->held);
+      if (own->held->len > 0)
+        feed (state, i + 1, own->held->str, own->held->len, out);
+      break;
+    case BN_STAGE_SUFFIX:
+      end_suffix (state, i, TRUE, out);
+      break;
+    case BN_STAGE_BYTE_FALLBACK:
+      end_run (state, i, out);
+      break;
+    default:
+      break;
+  }
+}
+
+/* Whether whole characters come out of the stages as they go in. */
+static gboolean
+is_plain (const BnDecodeState *state)
+{
+  const BnDecoder *decoder = state->decoder;
+
+  for (unsigned i = decoder->n_front; i < decoder->n_stages; i++) {
+    const BnStage *stage = &decoder->stages[i];
+    const BnStageState *own = &state->stages[i];
+
+    switch (stage->type) {
+      case BN_STAGE_FUSE:
+        break;
+      case BN_STAGE_JOIN:
+        if (own->joiner.n_pending > 0)
+          return FALSE;
+        break;
+      case BN_STAGE_BYTE_FALLBACK:
+        if (stage->is_open || own->held->len > 0)
+          return FALSE;
+        break;
+      case BN_STAGE_STRIP:
+        if (!stage->is_open || !own->is_done || stage->stop > 0)
+          return FALSE;
+        break;
+      default:
+        return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+push_complex (BnDecodeState *state, uint32_t id, GString *out)
+{
+  const BnDecoder *decoder = state->decoder;
+  unsigned attributes = decoder->vocab->attributes[id];
+  const uint32_t *offsets = decoder->texts.offsets;
+  const char *text = (const char *) decoder->texts.bytes + offsets[id];
+  size_t length = offsets[id + 1] - offsets[id];
+
+  if (attributes & decoder->hidden) {
+    if (!(state->flags & BN_DECODE_SPECIAL))
+      return;
+  } else if (attributes & decoder->never) {
+    return;
+  }
+
+  if (!state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE)
+      && decoder->n_front > 0) {
+    GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
+
+    get_source (decoder, id, &text, &length);
+    map_front (decoder, TRUE, buffers, &text, &length);
+    feed (state, decoder->n_front, text, length, out);
+    for (int i = 0; i < 2; i++)
+      g_string_free (buffers[i], TRUE);
+  } else {
+    feed (state, decoder->n_front, text, length, out);
+  }
+  state->has_token = TRUE;
+  state->is_plain = is_plain (state);
+}
+
+/* Appends the texts of plain tokens at the beginning of ids; returns how
+ * many. */
+static size_t
+push_plain (
+    const BnDecoder *decoder, const uint32_t *ids, size_t n_ids, GString *out)
+{
+  const uint32_t *offsets = decoder->texts.offsets;
+  const uint8_t *bytes = decoder->texts.bytes, *kinds = decoder->kinds;
+  const uint32_t n_tokens = decoder->vocab->n_tokens;
+  size_t i = 0;
+
+  while (i < n_ids) {
+    /* Room for as many tokens as are likely to come, then for twice that. */
+    gsize length = out->len, room;
+    char *p, *end;
+
+    g_string_set_size (out, length + COPY_SIZE * MIN (n_ids - i, 4096));
+    room = out->allocated_len - length;
+    p = out->str + length;
+    end = p + room - COPY_SIZE;
+    while (i < n_ids && p < end) {
+      uint32_t id = ids[i];
+
+      if (id >= n_tokens || kinds[id] != KIND_PLAIN)
+        break;
+      memcpy (p, bytes + offsets[id], COPY_SIZE);
+      p += offsets[id + 1] - offsets[id];
+      i++;
+    }
+    g_string_truncate (out, (gsize) (p - out->str));
+    if (p < end)
+      break;
+  }
+  return i;
+}
+
+void
+bn_decode_push (
+    BnDecodeState *state, const uint32_t *ids, size_t n_ids, GString *out)
+{
+  const BnDecoder *decoder = state->decoder;
+  size_t i = 0;
+
+  while (i < n_ids) {
+    if (state->has_token && state->is_plain) {
+      i += push_plain (decoder, ids + i, n_ids - i, out);
+      if (i == n_ids)
+        break;
+    }
+    if (ids[i] < decoder->vocab->n_tokens)
+      push_complex (state, ids[i], out);
+    i++;
+  }
+}
+
+void
+bn_decode_finish (BnDecodeState *state, GString *out)
+{
+  for (unsigned i = state->decoder->n_front; i < state->decoder->n_stages; i++)
+    end_stage (state, i, out);
+  reset_stages (state);
+}
+
+void
+bn_decode_all (const BnDecoder *decoder, unsigned flags, const uint32_t *ids,
+    size_t n_ids, GString *out)
+{
+  g_auto (BnDecodeState) state = {.decoder = NULL};
+
+  bn_decode_begin (&state, decoder, flags);
+  bn_decode_push (&state, ids, n_ids, out);
+  bn_decode_finish (&state, out);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The way back from ids to text, as a stream: what has come out is always
+ * complete UTF-8, and tokens one by one give the text that all at once give.
+ *
+ * A decoder is a list of stages. Those at its front look at one token at a
+ * time, so that their results are kept, one for each token; the others (bytes
+ * that make up characters, spaces at the ends) are run on what they give:
+ *
+ *   ids -> hidden tokens vanish -> text of each token -> stages -> text
+ */
+#pragma once
+
+#include "bn-json.h"
+#include "bn-unicode.h"
+#include "bn-vocab.h"
+
+/* The values of BitnetDecodeFlags. */
+typedef enum {
+  BN_DECODE_SPECIAL = 1 << 0,    /* control tokens appear as their text */
+  BN_DECODE_KEEP_SPACE = 1 << 1, /* the text continues other text */
+  BN_DECODE_CLEAN_SPACES = 1 << 2,
+} BnDecodeFlags;
+
+/* Immutable, for all threads. */
+typedef struct BnDecoder BnDecoder;
+
+/* The pieces of a vocabulary one behind the other, as llama.cpp does: control
+ * and unknown tokens appear only if asked for, unused ones never. The first
+ * space of the text is removed if strip_space. The vocabulary is sealed and
+ * stays with the caller. */
+BnDecoder *bn_decoder_new_pieces (const BnVocab *vocab, gboolean strip_space);
+
+void bn_decoder_free (BnDecoder *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnDecoder, bn_decoder_free)
+
+typedef struct BnStageState BnStageState;
+
+/* What a stream of tokens has left behind. Nothing in it may be used. */
+typedef struct {
+  const BnDecoder *decoder;
+  unsigned flags;
+  BnStageState *stages;
+  gboolean has_token; /* one has been shown */
+  gboolean is_plain;  /* the stages let whole characters pass */
+} BnDecodeState;
+
+/* A text begins. bn_decode_clear() frees what the state holds; one that is
+ * zero can be cleared, too. */
+void bn_decode_begin (
+    BnDecodeState *state, const BnDecoder *decoder, unsigned flags);
+void bn_decode_clear (BnDecodeState *state);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnDecodeState, bn_decode_clear)
+
+/* Appends the text that is complete with these tokens; ids out of range add
+ * nothing. BN_DECODE_CLEAN_SPACES has no effect here. */
+void bn_decode_push (
+    BnDecodeState *state, const uint32_t *ids, size_t n_ids, GString *out);
+
+/* Ends the text. After that the state is at the beginning of the next. */
+void bn_decode_finish (BnDecodeState *state, GString *out);
+
+/* Appends the whole text of ids. */
+void bn_decode_all (const BnDecoder *decoder, unsigned flags,
+    const uint32_t *ids, size_t n_ids, GString *out);
