@@ -111,6 +111,19 @@ bn_bpe_add_merge (BnBpe *self, const char *text, size_t length)
   return TRUE;
 }
 
+gboolean
+bn_bpe_add_pair (BnBpe *self, uint32_t left, uint32_t right, uint32_t merged)
+{
+  Pair *pair = find_pair (self, left, right);
+  gboolean is_new = pair->rank == BN_NO_RANK;
+
+  if (is_new && self->n_pairs == self->max_pairs)
+    return FALSE;
+  *pair = (Pair){(uint64_t) left << 32 | right, self->n_merges++, merged};
+  self->n_pairs += is_new;
+  return TRUE;
+}
+
 /* Whether a token is found by the bytes of a word: an ordinary one that is
  * spelled in the byte table to its end. */
 static gboolean

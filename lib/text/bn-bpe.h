@@ -17,6 +17,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnBpe, bn_bpe_free)
  * a rank already: such a merge can never be made. */
 gboolean bn_bpe_add_merge (BnBpe *self, const char *text, size_t length);
 
+/* The same for tokens that are known; of equal pairs the last counts, as in
+ * tokenizer.json. FALSE if there are more than have been announced. */
+gboolean bn_bpe_add_pair (
+    BnBpe *self, uint32_t left, uint32_t right, uint32_t merged);
+
 /* From now on a word that is a token is this token, however it would merge.
  * For vocabularies with tokens that no row of merges makes. */
 void bn_bpe_ignore_merges (BnBpe *self);
