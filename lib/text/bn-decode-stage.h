@@ -10,6 +10,7 @@ typedef enum {
   BN_STAGE_REPLACE,    /* pattern by content */
   BN_STAGE_METASPACE,  /* pattern by a space, or by nothing in the first */
   BN_STAGE_WORD_PIECE, /* a space in front unless pattern stands there */
+  BN_STAGE_SPACE,      /* a space in front of all but the first */
   BN_STAGE_STRIP,      /* start and stop times pattern at the ends */
   BN_STAGE_BYTE_LEVEL, /* characters of the GPT-2 table to bytes */
   /* Of neighbours. */
@@ -35,7 +36,8 @@ typedef struct {
   gboolean is_open;
 } BnStage;
 
-/* Takes the texts of stages. The tokens that any of the attributes hidden
- * has appear only if asked for, those of never not at all. */
+/* Takes the texts of stages. Tokens that have one of the attributes hidden
+ * appear only if asked for, those that have one of never not at all. Without
+ * BN_TOKEN_UNKNOWN in hidden the unknown token always appears. */
 BnDecoder *bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
     const BnStage *stages, unsigned n_stages, unsigned hidden, unsigned never);

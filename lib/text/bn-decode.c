@@ -280,6 +280,11 @@ append_mapped (const BnStage *stage, gboolean is_first, const char *text,
     case BN_STAGE_WORD_PIECE:
       append_word_piece (stage, is_first, text, length, out);
       break;
+    case BN_STAGE_SPACE:
+      if (!is_first)
+        g_string_append_c (out, ' ');
+      g_string_append_len (out, text, (gssize) length);
+      break;
     case BN_STAGE_STRIP:
       append_stripped (stage, text, length, out);
       break;
@@ -457,6 +462,7 @@ takes_parts (const BnStage *stage)
     case BN_STAGE_STRIP:
     case BN_STAGE_FUSE:
     case BN_STAGE_JOIN:
+    case BN_STAGE_SPACE:
       return TRUE;
     case BN_STAGE_WORD_PIECE:
       return !stage->cleans;
@@ -709,22 +715,29 @@ is_plain (const BnDecodeState *state)
   return TRUE;
 }
 
+static gboolean
+is_shown (const BnDecodeState *state, uint32_t id)
+{
+  const BnDecoder *decoder = state->decoder;
+  unsigned attributes = decoder->vocab->attributes[id];
+
+  if (attributes & decoder->hidden)
+    return (state->flags & BN_DECODE_SPECIAL)
+           || (!(decoder->hidden & BN_TOKEN_UNKNOWN)
+               && id == decoder->vocab->roles[BN_ROLE_UNK]);
+  return !(attributes & decoder->never);
+}
+
 static void
 push_complex (BnDecodeState *state, uint32_t id, GString *out)
 {
   const BnDecoder *decoder = state->decoder;
-  unsigned attributes = decoder->vocab->attributes[id];
   const uint32_t *offsets = decoder->texts.offsets;
   const char *text = (const char *) decoder->texts.bytes + offsets[id];
   size_t length = offsets[id + 1] - offsets[id];
 
-  if (attributes & decoder->hidden) {
-    if (!(state->flags & BN_DECODE_SPECIAL))
-      return;
-  } else if (attributes & decoder->never) {
+  if (!is_shown (state, id))
     return;
-  }
-
   if (!state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE)
       && decoder->n_front > 0) {
     GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};

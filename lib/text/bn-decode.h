@@ -30,6 +30,21 @@ typedef struct BnDecoder BnDecoder;
  * stays with the caller. */
 BnDecoder *bn_decoder_new_pieces (const BnVocab *vocab, gboolean strip_space);
 
+/* From the value of the member "decoder" of tokenizer.json, which is not
+ * null. NULL with an error that names the place, for what is wrong or not
+ * supported. Special tokens (BN_TOKEN_CONTROL, BN_TOKEN_UNKNOWN) appear only
+ * if asked for, but the unknown token of WordPiece always: it stands for a
+ * word of the text. */
+BnDecoder *bn_decoder_new_from_json (
+    const BnVocab *vocab, BnJson json, GError **error);
+
+/* Where that member is null: the texts of tokens with spaces between. */
+BnDecoder *bn_decoder_new_joined (const BnVocab *vocab);
+
+/* {"type":"WordPiece"} with these members. */
+BnDecoder *bn_decoder_new_word_piece (
+    const BnVocab *vocab, const char *prefix, gboolean cleanup);
+
 void bn_decoder_free (BnDecoder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnDecoder, bn_decoder_free)
 
