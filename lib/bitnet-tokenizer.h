@@ -396,6 +396,49 @@ guint32 *bitnet_tokenizer_encode_parts (BitnetTokenizer *self,
     gsize *n_tokens, GError **error);
 
 /**
+ * bitnet_tokenizer_encode_batch:
+ * @self: a tokenizer
+ * @texts: (array length=n_texts) (nullable): texts in UTF-8
+ * @lengths: (array length=n_texts) (nullable): bytes of each text (below
+ *   2^31), -1 for one that is NUL-terminated; %NULL if all are
+ * @n_texts: number of texts
+ * @flags: what counts besides the texts
+ * @n_threads: how many threads work, the calling one included; 0 for one per
+ *   core
+ * @n_tokens: (out) (array length=n_texts) (transfer full): number of tokens of
+ *   each text, to be freed with g_free()
+ * @n_total: (out): number of tokens of all
+ * @cancellable: (nullable): a #GCancellable
+ * @error: return location for an error, or %NULL
+ *
+ * Turns many texts into tokens, several at a time. Each text gives what
+ * bitnet_tokenizer_encode() gives for it alone; their tokens follow each other
+ * in the order of the texts, however many threads work. Time falls with the
+ * number of threads as long as there are many more texts than threads and no
+ * text has a large part of all the bytes.
+ *
+ * |[<!-- language="C" -->
+ * g_autofree gsize *n_tokens = NULL;
+ * gsize n_total;
+ * g_autofree guint32 *tokens = bitnet_tokenizer_encode_batch (tokenizer,
+ *     texts, NULL, n_texts, BITNET_ENCODE_NONE, 0, &n_tokens, &n_total, NULL,
+ *     &error);
+ * ]|
+ *
+ * Errors: as bitnet_tokenizer_encode() for the first text that has one, whose
+ * number (from 0) is in the message; %G_IO_ERROR_CANCELLED, at most one text
+ * of each thread later.
+ *
+ * Returns: (transfer full) (array length=n_total): the tokens, to be freed
+ *   with g_free(), never %NULL but on error
+ */
+BITNET_AVAILABLE_IN_ALL
+guint32 *bitnet_tokenizer_encode_batch (BitnetTokenizer *self,
+    const char *const *texts, const gssize *lengths, gsize n_texts,
+    BitnetEncodeFlags flags, guint n_threads, gsize **n_tokens, gsize *n_total,
+    GCancellable *cancellable, GError **error);
+
+/**
  * bitnet_tokenizer_decode:
  * @self: a tokenizer
  * @tokens: (array length=n_tokens) (nullable): tokens

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fast ways from text to ids: batches of texts on several threads. Their
+ * results are those of the plain way. */
+#include <gio/gio.h>
+#include <string.h>
+
+#include "bitnet-error.h"
+#include "bitnet-tokenizer-private.h"
+#include "gguf/bn-gguf.h"
+#include "test-vocab.h"
+
+static BitnetTokenizer *
+build (TestVocab *vocab)
+{
+  g_autoptr (GBytes) bytes = test_vocab_to_bytes (vocab);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BnGguf) gguf = bn_gguf_new_from_bytes (bytes, "test", &error);
+  BitnetTokenizer *tokenizer;
+
+  g_assert_no_error (error);
+  tokenizer =
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
+  g_assert_no_error (error);
+  return tokenizer;
+}
+
+/* ---- batches ---- */
+
+enum { N_TEXTS = 500 };
+
+static GPtrArray *
+make_texts (void)
+{
+  static const char *const words[] = {"hello", " world", " ", "  ", "aaab",
+      "<tool>", "\xC3\xA9", "\n", "12345", "'s", ""};
+  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+  GPtrArray *texts = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < N_TEXTS; i++) {
+    GString *text = g_string_new (NULL);
+    gint n = g_rand_int_range (rand, 0, i % 100 == 7 ? 5000 : 20);
+
+    while (n-- > 0)
+      g_string_append (
+          text, words[g_rand_int_range (rand, 0, (gint) G_N_ELEMENTS (words))]);
+    g_ptr_array_add (texts, g_string_free (text, FALSE));
+  }
+  return texts;
+}
+
+/* For any number of threads the ids of each text, one behind the other. */
+static void
+test_batch (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  g_autoptr (GPtrArray) texts = make_texts ();
+  const BitnetEncodeFlags flags = BITNET_ENCODE_ADD_SPECIAL;
+
+  for (guint n_threads = 0; n_threads <= 4; n_threads++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree gsize *n_tokens = NULL;
+    gsize n_total, start = 0;
+    g_autofree guint32 *tokens = bitnet_tokenizer_encode_batch (tokenizer,
+        (const char *const *) texts->pdata, NULL, texts->len, flags, n_threads,
+        &n_tokens, &n_total, NULL, &error);
+
+    g_assert_no_error (error);
+    for (guint i = 0; i < texts->len; i++) {
+      gsize n;
+      g_autofree guint32 *alone = bitnet_tokenizer_encode (
+          tokenizer, texts->pdata[i], -1, flags, &n, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpmem (alone, n * sizeof *alone, tokens + start,
+          n_tokens[i] * sizeof *tokens);
+      start += n;
+    }
+    g_assert_cmpuint (start, ==, n_total);
+  }
+}
+
+static void
+test_batch_lengths (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  const char *const texts[] = {"aXX", "b", "", "c\0d"};
+  const gssize lengths[] = {1, -1, 0, 3};
+  g_autoptr (GError) error = NULL;
+  g_autofree gsize *n_tokens = NULL;
+  gsize n_total;
+  g_autofree guint32 *tokens = bitnet_tokenizer_encode_batch (tokenizer, texts,
+      lengths, G_N_ELEMENTS (texts), 0, 2, &n_tokens, &n_total, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (n_total, ==, 5);
+  g_assert_cmpuint (tokens[0], ==, 'a');
+  g_assert_cmpuint (tokens[1], ==, 'b');
+  g_assert_cmpuint (tokens[3], ==, 0);
+  g_assert_cmpuint (n_tokens[2], ==, 0);
+  g_assert_cmpuint (n_tokens[3], ==, 3);
+}
+
+/* No texts are a batch too. */
+static void
+test_batch_empty (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  g_autoptr (GError) error = NULL;
+  g_autofree gsize *n_tokens = NULL;
+  gsize n_total = 1;
+  g_autofree guint32 *tokens = bitnet_tokenizer_encode_batch (
+      tokenizer, NULL, NULL, 0, 0, 0, &n_tokens, &n_total, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (tokens);
+  g_assert_nonnull (n_tokens);
+  g_assert_cmpuint (n_total, ==, 0);
+}
+
+/* The first bad text counts, whoever finds one first. */
+static void
+test_batch_error (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  g_autoptr (GPtrArray) texts = make_texts ();
+  g_autoptr (GError) error = NULL;
+  gsize *n_tokens;
+  gsize n_total;
+
+  for (guint i = 123; i < N_TEXTS; i += 50) {
+    g_free (texts->pdata[i]);
+    texts->pdata[i] = g_strdup ("ab\xFF");
+  }
+  g_assert_null (bitnet_tokenizer_encode_batch (tokenizer,
+      (const char *const *) texts->pdata, NULL, texts->len, 0, 3, &n_tokens,
+      &n_total, NULL, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING);
+  g_assert_true (g_str_has_prefix (error->message, "text 123: "));
+  g_assert_null (n_tokens);
+}
+
+static void
+test_batch_cancelled (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = build (vocab);
+  g_autoptr (GPtrArray) texts = make_texts ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  gsize *n_tokens;
+  gsize n_total;
+
+  g_cancellable_cancel (cancellable);
+  g_assert_null (bitnet_tokenizer_encode_batch (tokenizer,
+      (const char *const *) texts->pdata, NULL, texts->len, 0, 2, &n_tokens,
+      &n_total, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/encode/batch", test_batch);
+  g_test_add_func ("/encode/batch/lengths", test_batch_lengths);
+  g_test_add_func ("/encode/batch/empty", test_batch_empty);
+  g_test_add_func ("/encode/batch/error", test_batch_error);
+  g_test_add_func ("/encode/batch/cancelled", test_batch_cancelled);
+  return g_test_run ();
+}
