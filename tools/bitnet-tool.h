@@ -25,6 +25,7 @@ int cmd_detokenize (int argc, char **argv);
 int cmd_logits (int argc, char **argv);
 int cmd_infer (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
+int cmd_bench_tokenizer (int argc, char **argv); /* bench --tokenizer */
 int cmd_synth (int argc, char **argv);
 int cmd_quantize (int argc, char **argv);
 

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "bitnet-tool.h"
+#include "tool-bench.h"
 #include "tool-engine.h"
 
 #define COMMAND "bench"
@@ -41,7 +42,7 @@ typedef struct {
   int n_runs;
   int batch_size;
   char *threads;
-  gboolean json;
+  gboolean json, tokenizer;
 } Options;
 
 /* One row of the table. */
@@ -112,39 +113,15 @@ get_median (const Row *row)
   return (get_rate (row, (n - 1) / 2) + get_rate (row, n / 2)) / 2;
 }
 
-/* The most memory this process ever had, bytes; 0 if the system does not
- * say. */
-static guint64
-get_peak_memory (void)
-{
-  g_autofree char *text = NULL;
-  const char *line;
-
-  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL))
-    return 0;
-  line = strstr (text, "VmHWM:");
-  return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024
-              : 0;
-}
-
-/* Without what a terminal could take for a command. */
-static char *
-make_printable (const char *text)
-{
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
-
-  return g_strescape (valid, valid);
-}
-
 static void
 print_head (const Bench *self)
 {
   BitnetModel *model = self->model;
   const char *given = bitnet_model_get_name (model);
   g_autofree char *base = g_path_get_basename (bitnet_model_get_path (model));
-  g_autofree char *name = make_printable (given ? given : base);
+  g_autofree char *name = tool_make_printable (given ? given : base);
   g_autofree char *architecture =
-      make_printable (bitnet_model_get_architecture (model));
+      tool_make_printable (bitnet_model_get_architecture (model));
 
   printf ("model   %s, %s, %s, %.1f MiB, %.1f million parameters\n", name,
       architecture, bitnet_model_get_quantization (model),
@@ -169,7 +146,7 @@ print_foot (const Bench *self)
 {
   printf ("\nload    %.1f ms\n", g_array_index (self->load_ms, double, 0));
   printf ("memory  %.1f MiB at most\n",
-      (double) get_peak_memory () / BYTES_PER_MIB);
+      (double) tool_get_peak_memory () / BYTES_PER_MIB);
 }
 
 /* ---- measuring ---- */
@@ -224,15 +201,6 @@ measure (Bench *self, BitnetEngine *engine, guint n_prompt, guint n_generate,
   return TRUE;
 }
 
-static int
-compare_doubles (gconstpointer a, gconstpointer b)
-{
-  double x = *(const double *) a;
-  double y = *(const double *) b;
-
-  return x < y ? -1 : x > y;
-}
-
 /* All runs of one kind. */
 static gboolean
 measure_row (Bench *self, BitnetEngine *engine, guint n_prompt,
@@ -253,7 +221,7 @@ measure_row (Bench *self, BitnetEngine *engine, guint n_prompt,
     if (i > 0)
       g_array_append_val (row->rates, rate);
   }
-  g_array_sort (row->rates, compare_doubles);
+  tool_sort_doubles (row->rates);
   if (!self->json)
     print_row (row);
   return TRUE;
@@ -291,30 +259,6 @@ measure_threads (Bench *self, guint n_threads, GError **error)
 /* ---- JSON ---- */
 
 static void
-add_string (JsonBuilder *builder, const char *name, const char *value)
-{
-  json_builder_set_member_name (builder, name);
-  if (value != NULL)
-    json_builder_add_string_value (builder, value);
-  else
-    json_builder_add_null_value (builder);
-}
-
-static void
-add_int (JsonBuilder *builder, const char *name, guint64 value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_int_value (builder, (gint64) value);
-}
-
-static void
-add_double (JsonBuilder *builder, const char *name, double value)
-{
-  json_builder_set_member_name (builder, name);
-  json_builder_add_double_value (builder, value);
-}
-
-static void
 add_model (JsonBuilder *builder, BitnetModel *model)
 {
   g_autofree char *path =
@@ -322,12 +266,14 @@ add_model (JsonBuilder *builder, BitnetModel *model)
 
   json_builder_set_member_name (builder, "model");
   json_builder_begin_object (builder);
-  add_string (builder, "path", path);
-  add_string (builder, "name", bitnet_model_get_name (model));
-  add_string (builder, "architecture", bitnet_model_get_architecture (model));
-  add_string (builder, "type", bitnet_model_get_quantization (model));
-  add_int (builder, "size", bitnet_model_get_file_size (model));
-  add_int (builder, "n_parameters", bitnet_model_get_n_parameters (model));
+  tool_json_add_string (builder, "path", path);
+  tool_json_add_string (builder, "name", bitnet_model_get_name (model));
+  tool_json_add_string (
+      builder, "architecture", bitnet_model_get_architecture (model));
+  tool_json_add_string (builder, "type", bitnet_model_get_quantization (model));
+  tool_json_add_int (builder, "size", bitnet_model_get_file_size (model));
+  tool_json_add_int (
+      builder, "n_parameters", bitnet_model_get_n_parameters (model));
   json_builder_end_object (builder);
 }
 
@@ -335,11 +281,11 @@ static void
 add_row (JsonBuilder *builder, const Row *row)
 {
   json_builder_begin_object (builder);
-  add_string (builder, "test", row->name);
-  add_int (builder, "threads", row->n_threads);
-  add_double (builder, "median", get_median (row));
-  add_double (builder, "min", get_rate (row, 0));
-  add_double (builder, "max", get_rate (row, row->rates->len - 1));
+  tool_json_add_string (builder, "test", row->name);
+  tool_json_add_int (builder, "threads", row->n_threads);
+  tool_json_add_double (builder, "median", get_median (row));
+  tool_json_add_double (builder, "min", get_rate (row, 0));
+  tool_json_add_double (builder, "max", get_rate (row, row->rates->len - 1));
   json_builder_end_object (builder);
 }
 
@@ -347,47 +293,33 @@ static void
 print_json (const Bench *self)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
-  g_autoptr (JsonNode) root = NULL;
-  g_autofree char *text = NULL;
 
   json_builder_begin_object (builder);
-  add_string (builder, "version", BITNET_VERSION);
+  tool_json_add_string (builder, "version", BITNET_VERSION);
   add_model (builder, self->model);
-  add_string (builder, "cpu_level", self->cpu_level);
-  add_int (builder, "runs", self->n_runs);
-  add_double (builder, "load_ms", g_array_index (self->load_ms, double, 0));
-  add_int (builder, "peak_memory", get_peak_memory ());
-  add_string (builder, "unit", "tokens/s");
+  tool_json_add_string (builder, "cpu_level", self->cpu_level);
+  tool_json_add_int (builder, "runs", self->n_runs);
+  tool_json_add_double (
+      builder, "load_ms", g_array_index (self->load_ms, double, 0));
+  tool_json_add_int (builder, "peak_memory", tool_get_peak_memory ());
+  tool_json_add_string (builder, "unit", "tokens/s");
   json_builder_set_member_name (builder, "results");
   json_builder_begin_array (builder);
   for (guint i = 0; i < self->rows->len; i++)
     add_row (builder, self->rows->pdata[i]);
   json_builder_end_array (builder);
   json_builder_end_object (builder);
-  root = json_builder_get_root (builder);
-  text = json_to_string (root, TRUE);
-  printf ("%s\n", text);
+  tool_json_print (builder);
 }
 
 /* ---- the command line ---- */
 
-/* "1,2"; NULL: one, and one for each core. */
+/* NULL: one, and one for each core. */
 static GArray *
 parse_threads (const char *text, BitnetModel *model)
 {
-  g_autoptr (GArray) threads = g_array_new (FALSE, FALSE, sizeof (guint));
-  g_auto (GStrv) words = g_strsplit (text ? text : "1", ",", -1);
+  g_autoptr (GArray) threads = tool_parse_threads (COMMAND, text ? text : "1");
 
-  for (char **word = words; *word; word++) {
-    guint64 value;
-    if (!g_ascii_string_to_unsigned (*word, 10, 1, 1024, &value, NULL)) {
-      tool_fail_usage (
-          COMMAND, "--threads has \"%s\", expected 1 to 1024", *word);
-      return NULL;
-    }
-    guint n = (guint) value;
-    g_array_append_val (threads, n);
-  }
   if (text == NULL) {
     g_autoptr (BitnetEngine) engine =
         bitnet_model_get_engine (model, NULL, NULL);
@@ -396,16 +328,6 @@ parse_threads (const char *text, BitnetModel *model)
       g_array_append_val (threads, n_cores);
   }
   return g_steal_pointer (&threads);
-}
-
-static gboolean
-check_range (const char *name, int value, int min, int max)
-{
-  if (value >= min && value <= max)
-    return TRUE;
-  tool_fail_usage (
-      COMMAND, "--%s is %d, expected %d to %d", name, value, min, max);
-  return FALSE;
 }
 
 static gboolean
@@ -425,6 +347,9 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Prompt tokens computed at a time [512]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of a table", NULL},
+      {"tokenizer", 0, 0, G_OPTION_ARG_NONE, &options->tokenizer,
+          "Measure the tokenizer on text files; --tokenizer --help says more",
+          NULL},
       {NULL},
   };
 
@@ -437,7 +362,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Examples:\n"
           "  bitnet bench -m model.gguf\n"
           "  bitnet bench -m model.gguf -p 512 -n 128 -t 1,2 -r 5\n"
-          "  bitnet bench -m model.gguf -n 0 -t 4 --json",
+          "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
+          "  bitnet bench --tokenizer -m model.gguf english.txt",
           status))
     return FALSE;
   *status = EXIT_USAGE;
@@ -445,10 +371,13 @@ parse (Options *options, int *argc, char ***argv, int *status)
     tool_fail_usage (COMMAND, "there is no argument \"%s\"", (*argv)[1]);
     return FALSE;
   }
-  return check_range ("prompt", options->n_prompt, 0, G_MAXINT / 2)
-         && check_range ("generate", options->n_generate, 0, G_MAXINT / 2)
-         && check_range ("runs", options->n_runs, 1, MAX_RUNS)
-         && check_range ("batch-size", options->batch_size, 0, G_MAXUINT16);
+  return tool_check_range (
+             COMMAND, "prompt", options->n_prompt, 0, G_MAXINT / 2)
+         && tool_check_range (
+             COMMAND, "generate", options->n_generate, 0, G_MAXINT / 2)
+         && tool_check_range (COMMAND, "runs", options->n_runs, 1, MAX_RUNS)
+         && tool_check_range (
+             COMMAND, "batch-size", options->batch_size, 0, G_MAXUINT16);
 }
 
 static gboolean
@@ -464,6 +393,16 @@ run (Bench *self, GError **error)
   return TRUE;
 }
 
+static gboolean
+has_tokenizer_option (int argc, char **argv)
+{
+  for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++) {
+    if (strcmp (argv[i], "--tokenizer") == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 int
 cmd_bench (int argc, char **argv)
 {
@@ -474,6 +413,8 @@ cmd_bench (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   int status;
 
+  if (has_tokenizer_option (argc, argv))
+    return cmd_bench_tokenizer (argc, argv);
   if (!parse (&options, &argc, &argv, &status))
     return status;
   bench.options = tool_engine_make_options (&options.engine, &error);

@@ -139,6 +139,12 @@ static const struct {
     {"bench --i2s-layout z", 2, "a, b, c"},
     {"bench -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --device cuda", 1, "cuda"},
+    {"bench --tokenizer", 2, "needs a text file"},
+    {"bench --tokenizer -r 0 /dev/null", 2, "--runs is 0"},
+    {"bench --tokenizer -t 0 /dev/null", 2, "\"0\""},
+    {"bench --tokenizer -m /nonexistent.gguf /dev/null", 1,
+        "/nonexistent.gguf"},
+    {"bench --tokenizer /nonexistent.txt", 1, "/nonexistent.txt"},
 };
 
 static void
@@ -157,7 +163,8 @@ test_failures (void)
 static void
 test_help (void)
 {
-  static const char *const commands[] = {"logits", "bench"};
+  static const char *const commands[] = {
+      "logits", "bench", "bench --tokenizer"};
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *line = g_strdup_printf ("%s --help", commands[i]);
@@ -248,6 +255,75 @@ test_one_kind (void)
   g_assert_null (strstr (answer.out, "\npp"));
 }
 
+/* ---- bench --tokenizer ---- */
+
+/* A row for each test, with megabytes and tokens per second. */
+static void
+test_tokenizer_table (void)
+{
+  static const char *const starts[] = {"tokenizer demo.gguf, ", "", "text ",
+      "a.txt ", "a.txt ", "a.txt ", "a.txt ", "b.txt ", "b.txt ", "b.txt ",
+      "b.txt ", "", "load  ", "memory  ", ""};
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-bench-XXXXXX", NULL);
+  g_autofree char *a = g_build_filename (folder, "a.txt", NULL);
+  g_autofree char *b = g_build_filename (folder, "b.txt", NULL);
+  g_autofree char *line =
+      g_strdup_printf ("bench --tokenizer %s %s --threads 1,2 -r 2", a, b);
+  g_assert_true (g_file_set_contents (a, "Once upon a time", -1, NULL));
+  g_assert_true (g_file_set_contents (b, "", 0, NULL));
+  g_auto (TestOutcome) outcome = test_spawn_line (line);
+  g_auto (GStrv) lines = g_strsplit (outcome.out, "\n", -1);
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_cmpuint (g_strv_length (lines), ==, G_N_ELEMENTS (starts));
+  for (gsize i = 0; i < G_N_ELEMENTS (starts); i++) {
+    g_assert_true (g_str_has_prefix (lines[i], starts[i]));
+    if (strstr (starts[i], ".txt"))
+      g_assert_true (strstr (lines[i], " MB/s ")
+                     && g_str_has_suffix (lines[i], " tokens/s"));
+  }
+  g_unlink (a);
+  g_unlink (b);
+  g_rmdir (folder);
+}
+
+static void
+test_tokenizer_json (void)
+{
+  static const char *const tests[] = {"encode", "decode", "batch"};
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-bench-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "text", NULL);
+  g_autofree char *line =
+      g_strdup_printf ("bench --tokenizer %s -t 2 -r 3 --json", path);
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, "Once upon a time", -1, NULL));
+  g_auto (TestOutcome) outcome = test_spawn_line (line);
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  JsonArray *results = json_object_get_array_member (root, "results");
+  g_assert_cmpfloat (json_object_get_double_member (root, "load_ms"), >, 0);
+  g_assert_cmpint (json_object_get_int_member (root, "load_memory"), <=,
+      json_object_get_int_member (root, "peak_memory"));
+  g_assert_cmpuint (json_array_get_length (results), ==, G_N_ELEMENTS (tests));
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++) {
+    JsonObject *row = json_array_get_object_element (results, i);
+
+    g_assert_cmpstr (json_object_get_string_member (row, "test"), ==, tests[i]);
+    g_assert_cmpint (json_object_get_int_member (row, "size"), ==, 16);
+    g_assert_cmpint (json_object_get_int_member (row, "tokens"), >, 0);
+    g_assert_cmpfloat (json_object_get_double_member (row, "median"), >, 0);
+    g_assert_cmpfloat (
+        json_object_get_double_member (row, "tokens_per_s"), >, 0);
+  }
+  g_unlink (path);
+  g_rmdir (folder);
+}
+
 /* Ctrl-C after the head of the table, in the middle of a long run. */
 static void
 test_interrupt (void)
@@ -277,6 +353,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/table", test_table);
   g_test_add_func ("/tools/bench/json", test_json);
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
+  g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
+  g_test_add_func ("/tools/bench/tokenizer/json", test_tokenizer_json);
   g_test_add_func ("/tools/bench/interrupt", test_interrupt);
   return g_test_run ();
 }

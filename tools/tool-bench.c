@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory, numbers and JSON of the measuring commands. */
+#include "tool-bench.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bitnet-tool.h"
+
+enum { MAX_THREADS = 1024 };
+
+guint64
+tool_get_peak_memory (void)
+{
+  g_autofree char *text = NULL;
+  const char *line;
+
+  if (!g_file_get_contents ("/proc/self/status", &text, NULL, NULL))
+    return 0;
+  line = strstr (text, "VmHWM:");
+  return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024
+              : 0;
+}
+
+char *
+tool_make_printable (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  return g_strescape (valid, valid);
+}
+
+GArray *
+tool_parse_threads (const char *command, const char *text)
+{
+  g_autoptr (GArray) threads = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_auto (GStrv) words = g_strsplit (text, ",", -1);
+
+  for (char **word = words; *word; word++) {
+    guint64 value;
+    guint n;
+
+    if (!g_ascii_string_to_unsigned (*word, 10, 1, MAX_THREADS, &value, NULL)) {
+      tool_fail_usage (command, "--threads has \"%s\", expected 1 to %d", *word,
+          MAX_THREADS);
+      return NULL;
+    }
+    n = (guint) value;
+    g_array_append_val (threads, n);
+  }
+  return g_steal_pointer (&threads);
+}
+
+gboolean
+tool_check_range (
+    const char *command, const char *name, int value, int min, int max)
+{
+  if (value >= min && value <= max)
+    return TRUE;
+  tool_fail_usage (
+      command, "--%s is %d, expected %d to %d", name, value, min, max);
+  return FALSE;
+}
+
+static int
+compare_doubles (gconstpointer a, gconstpointer b)
+{
+  double x = *(const double *) a;
+  double y = *(const double *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+void
+tool_sort_doubles (GArray *numbers)
+{
+  g_array_sort (numbers, compare_doubles);
+}
+
+void
+tool_json_add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  if (value != NULL)
+    json_builder_add_string_value (builder, value);
+  else
+    json_builder_add_null_value (builder);
+}
+
+void
+tool_json_add_int (JsonBuilder *builder, const char *name, guint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, (gint64) value);
+}
+
+void
+tool_json_add_double (JsonBuilder *builder, const char *name, double value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_double_value (builder, value);
+}
+
+void
+tool_json_print (JsonBuilder *builder)
+{
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  g_autofree char *text = json_to_string (root, TRUE);
+
+  printf ("%s\n", text);
+}
