@@ -146,3 +146,24 @@ match_or_gap (const uint8_t *p, const uint8_t *end, MatchFn match)
   while (q < end && !match (q, end));
   return (size_t) (q - p);
 }
+
+typedef struct {
+  uint32_t first, last;
+} Range;
+
+/* Ranges in rising order. */
+static inline gboolean
+in_ranges (uint32_t cp, const Range *ranges, size_t n_ranges)
+{
+  size_t low = 0, high = n_ranges;
+
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+
+    if (cp > ranges[middle].last)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < n_ranges && cp >= ranges[low].first;
+}

@@ -16,6 +16,22 @@ size_t bn_split_minicpm5 (const uint8_t *p, const uint8_t *end);
 size_t bn_split_gpt4o (const uint8_t *p, const uint8_t *end);
 size_t bn_split_tekken (const uint8_t *p, const uint8_t *end);
 
+/* bn-pretok-cased.c; those of Hugging Face end in _hf */
+size_t bn_split_granite (const uint8_t *p, const uint8_t *end);
+size_t bn_split_tiny_aya (const uint8_t *p, const uint8_t *end);
+size_t bn_split_youtu (const uint8_t *p, const uint8_t *end);
+size_t bn_split_gpt4o_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_tekken_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_youtu_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_kimi (const uint8_t *p, const uint8_t *end);
+size_t bn_split_kimi_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_llama3_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_qwen2_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_qwen35_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_seed_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_minicpm5_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_exaone_moe_hf (const uint8_t *p, const uint8_t *end);
+
 /* bn-pretok-stages.c */
 size_t bn_split_each_number (const uint8_t *p, const uint8_t *end);
 size_t bn_split_numbers (const uint8_t *p, const uint8_t *end);
@@ -34,3 +50,21 @@ size_t bn_split_deepseek_llm_letters (const uint8_t *p, const uint8_t *end);
 size_t bn_split_deepseek_llm_punctuation (const uint8_t *p, const uint8_t *end);
 size_t bn_split_trailing_space (const uint8_t *p, const uint8_t *end);
 size_t bn_split_bloom (const uint8_t *p, const uint8_t *end);
+size_t bn_split_youtu_scripts (const uint8_t *p, const uint8_t *end);
+size_t bn_split_afmoe_asian (const uint8_t *p, const uint8_t *end);
+size_t bn_split_glued_groups (const uint8_t *p, const uint8_t *end);
+size_t bn_split_group (const uint8_t *p, const uint8_t *end);
+size_t bn_split_word_groups (const uint8_t *p, const uint8_t *end);
+size_t bn_split_word_group (const uint8_t *p, const uint8_t *end);
+size_t bn_split_before_groups (const uint8_t *p, const uint8_t *end);
+size_t bn_split_between_groups (const uint8_t *p, const uint8_t *end);
+size_t bn_split_before_groups_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_between_groups_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_space_powers (const uint8_t *p, const uint8_t *end);
+size_t bn_split_spark (const uint8_t *p, const uint8_t *end);
+size_t bn_split_sentinel (const uint8_t *p, const uint8_t *end);
+size_t bn_split_image (const uint8_t *p, const uint8_t *end);
+size_t bn_split_indent (const uint8_t *p, const uint8_t *end);
+size_t bn_split_each_punctuation (const uint8_t *p, const uint8_t *end);
+size_t bn_split_exaone_moe (const uint8_t *p, const uint8_t *end);
+size_t bn_split_white_space (const uint8_t *p, const uint8_t *end);

@@ -38,35 +38,85 @@ static const BnPretokSet set_tekken = {"tekken", {bn_split_tekken}};
 static const BnPretokSet set_bloom = {"bloom", {bn_split_bloom}};
 static const BnPretokSet set_viking = {
     "viking", {bn_split_bloom, bn_split_each_number}};
+static const BnPretokSet set_llama3_hf = {"llama-3-hf", {bn_split_llama3_hf}};
+static const BnPretokSet set_jais2 = {
+    "jais-2", {bn_split_llama3, bn_split_space_powers}};
+static const BnPretokSet set_jais2_hf = {
+    "jais-2-hf", {bn_split_llama3_hf, bn_split_space_powers}};
+static const BnPretokSet set_youtu = {
+    "youtu", {bn_split_youtu_scripts, bn_split_youtu}};
+static const BnPretokSet set_youtu_hf = {
+    "youtu-hf", {bn_split_youtu_scripts, bn_split_youtu_hf}};
+static const BnPretokSet set_qwen2_hf = {"qwen2-hf", {bn_split_qwen2_hf}};
+static const BnPretokSet set_qwen35_hf = {"qwen3.5-hf", {bn_split_qwen35_hf}};
+static const BnPretokSet set_seed_hf = {"seed-hf", {bn_split_seed_hf}};
+static const BnPretokSet set_laguna_hf = {
+    "laguna-hf", {bn_split_lines, bn_split_qwen2_hf}};
+static const BnPretokSet set_minicpm5_hf = {
+    "minicpm5-hf", {bn_split_numbers_by_three, bn_split_minicpm5_hf}};
+static const BnPretokSet set_gpt4o_hf = {"gpt-4o-hf", {bn_split_gpt4o_hf}};
+static const BnPretokSet set_tekken_hf = {"tekken-hf", {bn_split_tekken_hf}};
+static const BnPretokSet set_chameleon = {"chameleon",
+    {bn_split_sentinel, bn_split_image, bn_split_indent, bn_split_each_number,
+        bn_split_each_punctuation, bn_split_gpt2}};
+static const BnPretokSet set_tiny_aya = {
+    "tiny-aya", {bn_split_glued_groups, bn_split_group, bn_split_tiny_aya}};
+static const BnPretokSet set_tiny_aya_hf = {"tiny-aya-hf",
+    {bn_split_word_groups, bn_split_word_group, bn_split_gpt4o_hf}};
+static const BnPretokSet set_kimi = {"kimi-k2", {bn_split_kimi}};
+static const BnPretokSet set_kimi_hf = {"kimi-k2-hf", {bn_split_kimi_hf}};
+static const BnPretokSet set_superbpe = {"superbpe",
+    {bn_split_numbers, bn_split_before_groups, bn_split_between_groups}};
+static const BnPretokSet set_superbpe_hf = {"superbpe-hf",
+    {bn_split_numbers, bn_split_before_groups_hf, bn_split_between_groups_hf}};
+static const BnPretokSet set_afmoe = {
+    "afmoe", {bn_split_glued_groups, bn_split_group, bn_split_afmoe_asian,
+                 bn_split_deepseek3}};
+static const BnPretokSet set_exaone_moe = {"exaone-moe", {bn_split_exaone_moe}};
+static const BnPretokSet set_exaone_moe_hf = {
+    "exaone-moe-hf", {bn_split_exaone_moe_hf}};
+static const BnPretokSet set_lines = {"lines", {bn_split_lines}};
+static const BnPretokSet set_spark = {
+    "spark2.5", {bn_split_numbers_by_three, bn_split_deepseek3_cjk,
+                    bn_split_spark, bn_split_each_number}};
+static const BnPretokSet set_granite = {"granite", {bn_split_granite}};
+static const BnPretokSet set_white_space = {
+    "white-space", {bn_split_white_space}};
 
 static const BnPretokSet *const sets[] = {&set_default, &set_gpt2, &set_llama3,
     &set_deepseek_llm, &set_deepseek_coder, &set_deepseek3, &set_falcon,
     &set_starcoder, &set_qwen2, &set_qwen35, &set_seed, &set_ufakzeka,
     &set_laguna, &set_minicpm5, &set_gpt4o, &set_tekken, &set_bloom,
-    &set_viking, NULL};
+    &set_viking, &set_llama3_hf, &set_jais2, &set_jais2_hf, &set_youtu,
+    &set_youtu_hf, &set_qwen2_hf, &set_qwen35_hf, &set_seed_hf, &set_laguna_hf,
+    &set_minicpm5_hf, &set_gpt4o_hf, &set_tekken_hf, &set_chameleon,
+    &set_tiny_aya, &set_tiny_aya_hf, &set_kimi, &set_kimi_hf, &set_superbpe,
+    &set_superbpe_hf, &set_afmoe, &set_exaone_moe, &set_exaone_moe_hf,
+    &set_lines, &set_spark, &set_granite, &set_white_space, NULL};
 
 #define IM BN_PRETOK_IGNORE_MERGES
 #define BOS BN_PRETOK_ADD_BOS
 #define CS BN_PRETOK_CLEAN_SPACES
+#define RAW BN_PRETOK_RAW
 
 /* Values of tokenizer.ggml.pre. A name whose expressions are not here is
  * refused, because guessing gives wrong ids without a word. */
 static const BnPretok pretoks[] = {
     {"default", &set_default, NULL, CS},
-    {"llama3", &set_llama3, NULL, IM | BOS | CS},
-    {"llama-v3", &set_llama3, NULL, IM | BOS | CS},
-    {"llama-bpe", &set_llama3, NULL, IM | BOS | CS},
-    {"falcon3", &set_llama3, NULL, IM | BOS | CS},
-    {"falcon-h1", &set_llama3, NULL, IM | BOS | CS},
-    {"pixtral", &set_llama3, NULL, IM | BOS | CS},
-    {"midm-2.0", &set_llama3, NULL, IM | BOS | CS},
-    {"lfm2", &set_llama3, NULL, IM | BOS | CS},
-    {"jina-v5-nano", &set_llama3, NULL, IM | BOS | CS},
-    {"dbrx", &set_llama3, NULL, CS},
-    {"smaug-bpe", &set_llama3, NULL, CS},
-    {"glm4", &set_llama3, NULL, BN_PRETOK_NO_BOS | CS},
-    {"chatglm-bpe", &set_llama3, NULL, BN_PRETOK_NO_BOS | CS},
-    {"laguna", &set_laguna, NULL, 0},
+    {"llama3", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"llama-v3", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"llama-bpe", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"falcon3", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"falcon-h1", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"pixtral", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"midm-2.0", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"lfm2", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"jina-v5-nano", &set_llama3, &set_llama3_hf, IM | BOS | CS},
+    {"dbrx", &set_llama3, &set_llama3_hf, CS},
+    {"smaug-bpe", &set_llama3, &set_llama3_hf, CS},
+    {"glm4", &set_llama3, &set_llama3_hf, BN_PRETOK_NO_BOS | IM | CS},
+    {"chatglm-bpe", &set_llama3, &set_llama3_hf, BN_PRETOK_NO_BOS | CS},
+    {"laguna", &set_laguna, &set_laguna_hf, 0},
     {"deepseek-llm", &set_deepseek_llm, NULL, 0},
     {"deepseek-coder", &set_deepseek_coder, NULL, 0},
     {"deepseek-v3", &set_deepseek3, NULL, 0},
@@ -102,33 +152,51 @@ static const BnPretok pretoks[] = {
     {"command-r", &set_starcoder, NULL, 0},
     {"smollm", &set_starcoder, NULL, 0},
     {"cohere2_moe", &set_starcoder, NULL, 0},
-    {"qwen2", &set_qwen2, NULL, 0},
-    {"deepseek-r1-qwen", &set_qwen2, NULL, 0},
-    {"kormo", &set_qwen2, NULL, 0},
-    {"f2llmv2", &set_qwen2, NULL, 0},
-    {"openpangu", &set_qwen2, NULL, 0},
-    {"megrez", &set_qwen2, NULL, CS},
-    {"stablelm2", &set_qwen2, NULL, CS},
-    {"hunyuan", &set_qwen2, NULL, 0},
-    {"solar-open", &set_qwen2, NULL, 0},
-    {"grok-2", &set_qwen2, NULL, 0},
-    {"bailingmoe", &set_qwen2, NULL, 0},
-    {"bailingmoe2", &set_qwen2, NULL, 0},
-    {"llada-moe", &set_qwen2, NULL, 0},
-    {"qwen35", &set_qwen35, NULL, 0},
-    {"seed-coder", &set_seed, NULL, 0},
+    {"qwen2", &set_qwen2, &set_qwen2_hf, BN_PRETOK_NFC},
+    {"deepseek-r1-qwen", &set_qwen2, &set_qwen2_hf, BN_PRETOK_NFC},
+    {"kormo", &set_qwen2, &set_qwen2_hf, BN_PRETOK_NFC},
+    {"f2llmv2", &set_qwen2, &set_qwen2_hf, BN_PRETOK_NFC},
+    {"openpangu", &set_qwen2, &set_qwen2_hf, BN_PRETOK_NFC},
+    {"megrez", &set_qwen2, &set_qwen2_hf, CS | BN_PRETOK_NFC},
+    {"stablelm2", &set_qwen2, &set_qwen2_hf, CS},
+    {"hunyuan", &set_qwen2, &set_qwen2_hf, 0},
+    {"solar-open", &set_qwen2, &set_qwen2_hf, 0},
+    {"grok-2", &set_qwen2, &set_qwen2_hf, 0},
+    {"bailingmoe", &set_qwen2, &set_qwen2_hf, 0},
+    {"bailingmoe2", &set_qwen2, &set_qwen2_hf, 0},
+    {"llada-moe", &set_qwen2, &set_qwen2_hf, 0},
+    {"qwen35", &set_qwen35, &set_qwen35_hf, BN_PRETOK_NFC},
+    {"seed-coder", &set_seed, &set_seed_hf, 0},
     {"ufakzeka", &set_ufakzeka, NULL, 0},
-    {"minicpm5", &set_minicpm5, NULL, IM | CS},
-    {"gpt-4o", &set_gpt4o, NULL, 0},
-    {"llama4", &set_gpt4o, NULL, 0},
-    {"kanana2", &set_gpt4o, NULL, 0},
-    {"talkie", &set_gpt4o, NULL, 0},
-    {"minimax-m2", &set_gpt4o, NULL, 0},
-    {"tekken", &set_tekken, NULL, IM | BOS},
+    {"minicpm5", &set_minicpm5, &set_minicpm5_hf, IM | CS},
+    {"gpt-4o", &set_gpt4o, &set_gpt4o_hf, 0},
+    {"llama4", &set_gpt4o, &set_gpt4o_hf, 0},
+    {"kanana2", &set_gpt4o, &set_gpt4o_hf, 0},
+    {"talkie", &set_gpt4o, &set_gpt4o_hf, 0},
+    {"minimax-m2", &set_gpt4o, &set_gpt4o_hf, 0},
+    {"tekken", &set_tekken, &set_tekken_hf, IM | BOS},
     {"bloom", &set_bloom, NULL, CS},
     {"gpt3-finnish", &set_bloom, NULL, CS},
     {"poro-chat", &set_bloom, NULL, 0},
     {"viking", &set_viking, NULL, 0},
+    {"jais-2", &set_jais2, &set_jais2_hf, CS},
+    {"youtu", &set_youtu, &set_youtu_hf, IM},
+    {"chameleon", &set_chameleon, NULL, BOS},
+    {"tiny_aya", &set_tiny_aya, &set_tiny_aya_hf, 0},
+    {"cohere2moe", &set_tiny_aya, &set_tiny_aya_hf, 0},
+    {"kimi-k2", &set_kimi, &set_kimi_hf, 0},
+    {"superbpe", &set_superbpe, &set_superbpe_hf, 0},
+    {"afmoe", &set_afmoe, NULL, 0},
+    {"exaone-moe", &set_exaone_moe, &set_exaone_moe_hf, CS},
+    {"gemma4", &set_lines, NULL,
+        RAW | BN_PRETOK_ESCAPE | BN_PRETOK_FORCE_BOS | CS},
+    {"granite-embed-multi-311m", &set_lines, NULL,
+        RAW | BN_PRETOK_ESCAPE | BN_PRETOK_FORCE_BOS | CS},
+    {"sarvam-moe", &set_lines, NULL, RAW | BN_PRETOK_ESCAPE},
+    {"granite-embed-multi-97m", &set_granite, &set_gpt4o_hf, IM},
+    {"spark2_5", &set_spark, NULL, 0},
+    {"whitespace", &set_white_space, NULL, RAW | CS},
+    {"glm5", &set_llama3, &set_llama3_hf, BN_PRETOK_NO_BOS | IM | CS},
 };
 
 const BnPretok *

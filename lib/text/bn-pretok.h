@@ -26,9 +26,10 @@ typedef enum {
   BN_PRETOK_NO_BOS = 1 << 2,        /* the family has none */
   BN_PRETOK_ADD_SEP = 1 << 3,       /* between the texts of a pair */
   BN_PRETOK_CLEAN_SPACES = 1 << 4,  /* in decoded text */
-  BN_PRETOK_RAW = 1 << 5,           /* words are UTF-8, U+2581 for spaces */
-  BN_PRETOK_FORCE_BOS = 1 << 6,     /* whatever the file says */
-  BN_PRETOK_NFC = 1 << 7,           /* Hugging Face normalizes the text */
+  BN_PRETOK_RAW = 1 << 5,           /* tokens are UTF-8, not byte-level */
+  BN_PRETOK_ESCAPE = 1 << 6,        /* U+2581 stands for the space */
+  BN_PRETOK_FORCE_BOS = 1 << 7,     /* whatever the file says */
+  BN_PRETOK_NFC = 1 << 8,           /* Hugging Face normalizes the text */
 } BnPretokFlags;
 
 typedef struct {
