@@ -305,32 +305,19 @@ bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
   return bn_vocab_lookup (self->inner->vocab, text, strlen (text));
 }
 
-static gboolean
-push_role (const BnTokenizer *parts, BnRole role, BnIds *ids)
-{
-  if (!bn_ids_reserve (ids, 1))
-    return FALSE;
-  bn_ids_push (ids, parts->vocab->roles[role]);
-  return TRUE;
-}
-
 /* Encodes a text that has been checked; the stretches make it up. */
 static guint32 *
 encode (BitnetTokenizer *self, const uint8_t *text, gsize size,
     const BnStretch *stretches, gsize n_stretches, BitnetEncodeFlags flags,
     gsize *n_tokens, GError **error)
 {
-  gboolean add_special = (flags & BITNET_ENCODE_ADD_SPECIAL) != 0;
+  const BnInput input = {text, stretches, n_stretches};
   BnIds ids = {.n_ids = 0};
 
   /* Also for no ids at all the result is a pointer. */
   if (!bn_ids_reserve (&ids, 1)
-      || (add_special && self->inner->add_bos
-          && !push_role (self->inner, BN_ROLE_BOS, &ids))
-      || !bn_encoder_encode (
-          self->inner->encoder, text, stretches, n_stretches, &ids)
-      || (add_special && self->inner->add_eos
-          && !push_role (self->inner, BN_ROLE_EOS, &ids))) {
+      || !bn_tokenizer_encode (self->inner, &input, NULL,
+          (flags & BITNET_ENCODE_ADD_SPECIAL) != 0, &ids)) {
     g_free (ids.data);
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory to encode a text of %" G_GSIZE_FORMAT " bytes", size);

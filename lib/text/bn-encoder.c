@@ -12,6 +12,8 @@ struct BnEncoder {
   void *data;
   BnSpecials *always; /* user-defined tokens */
   BnSpecials *all;    /* control tokens too */
+  gboolean has_added; /* then these are used instead */
+  BnAdded *added[2];
 
   /* Protects the scratches that nobody uses. (Not a GMutex, so that thread
    * sanitizers see it.) */
@@ -41,11 +43,23 @@ bn_encoder_free (BnEncoder *self)
   for (unsigned i = 0; i < self->n_idle; i++)
     bn_scratch_free (self->idle[i]);
   pthread_mutex_destroy (&self->mutex);
-  bn_specials_free (self->always);
-  bn_specials_free (self->all);
+  g_clear_pointer (&self->always, bn_specials_free);
+  g_clear_pointer (&self->all, bn_specials_free);
+  g_clear_pointer (&self->added[0], bn_added_free);
+  g_clear_pointer (&self->added[1], bn_added_free);
   self->model->free (self->data);
   bn_vocab_free (self->vocab);
   g_free (self);
+}
+
+void
+bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second)
+{
+  g_clear_pointer (&self->always, bn_specials_free);
+  g_clear_pointer (&self->all, bn_specials_free);
+  self->has_added = TRUE;
+  self->added[0] = first;
+  self->added[1] = second;
 }
 
 const BnModelClass *
@@ -91,6 +105,8 @@ encode_parts (
     if (span.id == BN_TOKEN_NONE) {
       if (span.start == 0)
         fragment |= BN_FRAGMENT_START;
+      if (self->has_added && span.is_searched)
+        fragment |= BN_FRAGMENT_PARSE_SPECIAL;
       if (!self->model->encode (self->data, scratch, text + span.start,
               span.end - span.start, fragment, out))
         return FALSE;
@@ -102,6 +118,30 @@ encode_parts (
     fragment = span.id != BN_TOKEN_NONE ? BN_FRAGMENT_EDGE : 0;
   }
   return TRUE;
+}
+
+/* Appends text[start..end), cut at special tokens, to the parts. */
+static void
+split_stretch (const BnEncoder *self, BnScratch *scratch, const uint8_t *text,
+    uint32_t start, uint32_t end, gboolean parse_special)
+{
+  if (!self->has_added) {
+    bn_specials_split (
+        parse_special ? self->all : self->always, scratch, text, start, end);
+    return;
+  }
+  scratch->spans.n_spans = 0;
+  bn_added_split (self->added[0], text, start, end, parse_special,
+      &scratch->found, self->added[1] ? &scratch->spans : &scratch->parts);
+  for (size_t i = 0; i < scratch->spans.n_spans; i++) {
+    BnSpan span = scratch->spans.data[i];
+
+    if (span.id == BN_TOKEN_NONE)
+      bn_added_split (self->added[1], text, span.start, span.end, parse_special,
+          &scratch->found, &scratch->parts);
+    else
+      bn_spans_push (&scratch->parts, span);
+  }
 }
 
 gboolean
@@ -118,8 +158,7 @@ bn_encoder_encode (BnEncoder *self, const uint8_t *text,
     if (stretches[i].token != BN_TOKEN_NONE)
       bn_spans_push (
           &scratch->parts, (BnSpan){start, start, stretches[i].token, TRUE});
-    bn_specials_split (stretches[i].parse_special ? self->all : self->always,
-        scratch, text, start, end);
+    split_stretch (self, scratch, text, start, end, stretches[i].parse_special);
     start = end;
   }
   is_done = encode_parts (self, scratch, text, out);

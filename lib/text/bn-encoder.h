@@ -8,6 +8,7 @@
  * made, and keeps the scratches of threads that encode. */
 #pragma once
 
+#include "bn-added.h"
 #include "bn-bpe.h"
 #include "bn-pretok.h"
 #include "bn-scratch.h"
@@ -19,6 +20,8 @@
 typedef enum {
   BN_FRAGMENT_START = 1 << 0, /* at offset 0 of the whole text */
   BN_FRAGMENT_EDGE = 1 << 1,  /* there, or after a special token */
+  /* Control tokens that are found in normalized text count. */
+  BN_FRAGMENT_PARSE_SPECIAL = 1 << 2,
 } BnFragment;
 
 typedef struct {
@@ -50,6 +53,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnEncoder, bn_encoder_free)
 BnEncoder *bn_encoder_new_bpe (
     BnVocab *vocab, BnBpe *bpe, const BnPretokSet *pretok);
 BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
+
+/* From now on added tokens are found instead of the special ones of the
+ * vocabulary: those of first, then in the text between those of second. Takes
+ * both; each may be NULL. */
+void bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second);
 
 const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
 

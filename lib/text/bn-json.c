@@ -86,6 +86,15 @@ append_shown (GString *out, const uint8_t *p, const uint8_t *end)
   }
 }
 
+char *
+bn_json_show (const char *text, size_t length)
+{
+  GString *shown = g_string_new (NULL);
+
+  append_shown (shown, (const uint8_t *) text, (const uint8_t *) text + length);
+  return g_string_free (shown, FALSE);
+}
+
 typedef struct {
   BnJsonDocument *document;
   const uint8_t *text, *p, *end;

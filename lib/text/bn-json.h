@@ -109,6 +109,9 @@ gboolean bn_json_read_string (
 /* TRUE if it is of that type, else FALSE with an error. */
 gboolean bn_json_expect (BnJson self, BnJsonType type, GError **error);
 
+/* A text for a message: one line, not too long. */
+char *bn_json_show (const char *text, size_t length);
+
 /* Sets BITNET_ERROR_TOKENIZER with file, path ("$.model.merges[7]"), offset,
  * what was found there and what was expected; returns FALSE. */
 gboolean bn_json_fail (BnJson self, GError **error, const char *expected, ...)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bitnet-error.h"
+#include "bn-tokjson.h"
 
 gboolean
 bn_source_is_gguf (const char *path, gboolean *is_gguf, GError **error)
@@ -29,11 +30,46 @@ bn_source_is_gguf (const char *path, gboolean *is_gguf, GError **error)
   return TRUE;
 }
 
+/* The file that counts in a folder. */
+static char *
+choose_file (const char *path)
+{
+  return g_file_test (path, G_FILE_TEST_IS_DIR)
+             ? g_build_filename (path, "tokenizer.json", NULL)
+             : g_strdup (path);
+}
+
+static gboolean
+is_json_object (const char *text, size_t size)
+{
+  size_t i = 0;
+
+  while (i < size && g_ascii_isspace (text[i]))
+    i++;
+  return i < size && text[i] == '{';
+}
+
 BnTokenizer *
 bn_source_load (const char *path, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
 {
+  g_autofree char *chosen = choose_file (path);
+  g_autoptr (GError) local = NULL;
+  g_autoptr (GMappedFile) file = g_mapped_file_new (chosen, FALSE, &local);
+  BnJsonDocument document = {.path = chosen};
+  BnJson root;
+
+  if (file == NULL) {
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", local->message);
+    return NULL;
+  }
+  document.text = g_mapped_file_get_contents (file);
+  document.size = g_mapped_file_get_length (file);
+  if (is_json_object (document.text, document.size))
+    return bn_json_open (&document, &root, error)
+               ? bn_tokjson_read (root, fidelity, cancellable, error)
+               : NULL;
   g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-      "%s: found no tokenizer, expected a GGUF file", path);
+      "%s: found no tokenizer, expected a GGUF file or tokenizer.json", path);
   return NULL;
 }

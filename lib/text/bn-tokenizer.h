@@ -6,6 +6,7 @@
 
 #include "bn-decode.h"
 #include "bn-encoder.h"
+#include "bn-layout.h"
 
 /* Whose results count where the reference programs differ. The values of
  * BitnetFidelity. */
@@ -18,10 +19,11 @@ typedef enum {
 typedef struct {
   BnFidelity fidelity; /* not AUTO */
   BnEncoder *encoder;
-  BnDecoder *decoder;   /* NULL for the pieces of vocab as llama.cpp does */
-  const BnVocab *vocab; /* of encoder */
-  const BnBpe *bpe;     /* of encoder; NULL for other algorithms */
-  char *pre;            /* "default" where it has no meaning */
+  BnDecoder *decoder;    /* NULL for the pieces of vocab as llama.cpp does */
+  const BnVocab *vocab;  /* of encoder */
+  const BnBpe *bpe;      /* of encoder; NULL for other algorithms */
+  char *pre;             /* "default" where it has no meaning */
+  BnLayout single, pair; /* what surrounds texts; if they are empty: */
   gboolean add_bos, add_eos;
   gboolean add_sep;      /* between the texts of a pair */
   gboolean clean_spaces; /* decoded texts lose spaces before punctuation */
@@ -31,3 +33,16 @@ typedef struct {
 
 void bn_tokenizer_free (BnTokenizer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnTokenizer, bn_tokenizer_free)
+
+/* A text of at most BN_MAX_TEXT_SIZE bytes of UTF-8, which the stretches make
+ * up. */
+typedef struct {
+  const uint8_t *text;
+  const BnStretch *stretches;
+  size_t n_stretches;
+} BnInput;
+
+/* Appends the ids of a text or, if b is not NULL, of a pair; with the tokens
+ * around them if add_special. From any thread. FALSE if memory is short. */
+gboolean bn_tokenizer_encode (const BnTokenizer *self, const BnInput *a,
+    const BnInput *b, gboolean add_special, BnIds *out);

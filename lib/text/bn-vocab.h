@@ -12,6 +12,10 @@
 
 #define BN_TOKEN_NONE UINT32_MAX
 
+/* Ids in files other than GGUF are below it; the largest vocabularies have
+ * some hundred thousand tokens. */
+#define BN_MAX_TOKENS (1u << 22)
+
 /* The first seven are the values of BitnetTokenAttributes. */
 typedef enum {
   BN_TOKEN_NORMAL = 1 << 0,
@@ -23,6 +27,7 @@ typedef enum {
   BN_TOKEN_EOG = 1 << 6,
   BN_TOKEN_LSTRIP = 1 << 7, /* takes the white space before it */
   BN_TOKEN_RSTRIP = 1 << 8, /* takes the white space after it */
+  BN_TOKEN_ADDED = 1 << 9,  /* the algorithm must not make it of text */
 } BnTokenAttributes;
 
 /* Roles of tokens. The first seven are the values of BitnetSpecialToken. */
