@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* UTF-8 and character classes, independent of locale and system tables.
  *
- * The classes are those of Unicode 15.1 (bn-unicode-data.c, made by
- * tools/gen-unicode.py), because token ids depend on them: the functions of
- * GLib and the classes of PCRE2 follow other versions and other definitions
- * of white space. */
+ * The classes are those of Unicode 15.1 (llama.cpp) and 16.0 (Hugging Face);
+ * some functions stand for libraries that Hugging Face has frozen at an older
+ * version. The tables are made by tools/gen-unicode.py, because token ids
+ * depend on them: the functions of GLib and the classes of PCRE2 follow other
+ * versions and other definitions of white space. */
 #pragma once
 
 #include <glib.h>
@@ -61,12 +62,14 @@ typedef enum {
 #define BN_UNICODE_BLOCK_SHIFT 7
 #define BN_UNICODE_CATEGORY_MASK 0x1F
 
-extern const uint8_t bn_unicode_index[];
+extern const uint16_t bn_unicode_index[];
 extern const uint8_t bn_unicode_classes[];
-extern const uint8_t bn_unicode_flags[64];
+extern const uint8_t bn_unicode_flags[128];
+extern const uint8_t bn_unicode_flags_16[128];
 extern const uint8_t bn_byte_flags[256];
 
-/* Class of a code point up to 0x10FFFF: category and a white-space bit. */
+/* Class of a code point up to 0x10FFFF: category in 16.0, bits for white space
+ * and for what 15.1 does not have. */
 static inline unsigned
 bn_unicode_class (uint32_t cp)
 {
@@ -76,17 +79,116 @@ bn_unicode_class (uint32_t cp)
           | (cp & ((1u << BN_UNICODE_BLOCK_SHIFT) - 1))];
 }
 
-static inline BnCategory
-bn_unicode_category (uint32_t cp)
-{
-  return (BnCategory) (bn_unicode_class (cp) & BN_UNICODE_CATEGORY_MASK);
-}
+/* General category of a code point up to 0x10FFFF. */
+BnCategory bn_unicode_category (uint32_t cp);
+BnCategory bn_unicode_category_16 (uint32_t cp);
 
 /* BnCharFlags of a code point up to 0x10FFFF. */
 static inline unsigned
 bn_char_flags (uint32_t cp)
 {
   return bn_unicode_flags[bn_unicode_class (cp)];
+}
+
+/* The same in Unicode 16.0. */
+static inline unsigned
+bn_char_flags_16 (uint32_t cp)
+{
+  return bn_unicode_flags_16[bn_unicode_class (cp)];
+}
+
+/* Extended grapheme clusters (UAX 29, Unicode 16.0): the classes that its
+ * rules tell apart. */
+typedef enum {
+  BN_GRAPHEME_OTHER,
+  BN_GRAPHEME_CR,
+  BN_GRAPHEME_LF,
+  BN_GRAPHEME_CONTROL,
+  BN_GRAPHEME_EXTEND,
+  BN_GRAPHEME_EXTEND_ONLY, /* not inside of Indic conjuncts */
+  BN_GRAPHEME_LINKER,      /* virama */
+  BN_GRAPHEME_ZWJ,
+  BN_GRAPHEME_REGIONAL,
+  BN_GRAPHEME_PREPEND,
+  BN_GRAPHEME_SPACING,
+  BN_GRAPHEME_L,
+  BN_GRAPHEME_V,
+  BN_GRAPHEME_T,
+  BN_GRAPHEME_LV,
+  BN_GRAPHEME_LVT,
+  BN_GRAPHEME_PICTOGRAPH,
+  BN_GRAPHEME_CONSONANT, /* of a script that joins them */
+} BnGraphemeClass;
+
+/* What the libraries under Hugging Face's `tokenizers` say of a character. */
+typedef enum {
+  BN_PROPERTY_GRAPHEME = 0x1F,        /* BnGraphemeClass */
+  BN_PROPERTY_WORD = 1 << 5,          /* \w of Rust's regex (16.0) */
+  BN_PROPERTY_NUMERIC = 1 << 6,       /* is_numeric() of Rust (17.0) */
+  BN_PROPERTY_PUNCTUATION_8 = 1 << 7, /* \p{P} in 8.0, or of ASCII */
+  BN_PROPERTY_OTHER_8 = 1 << 8,       /* \p{C} less \p{Cn} in 8.0 */
+  BN_PROPERTY_NONSPACING_8 = 1 << 9,  /* \p{Mn} in 8.0 */
+  BN_PROPERTY_MARK_9 = 1 << 10,       /* \p{M} in 9.0 */
+} BnCharProperties;
+
+extern const uint8_t bn_properties_index[];
+extern const uint8_t bn_properties_records[];
+extern const uint16_t bn_properties_values[];
+
+/* BnCharProperties of a code point up to 0x10FFFF. */
+static inline unsigned
+bn_char_properties (uint32_t cp)
+{
+  return bn_properties_values[bn_properties_records
+          [(unsigned) bn_properties_index[cp >> BN_UNICODE_BLOCK_SHIFT]
+                  << BN_UNICODE_BLOCK_SHIFT
+              | (cp & ((1u << BN_UNICODE_BLOCK_SHIFT) - 1))]];
+}
+
+/* White_Space, the 25 code points. */
+static inline gboolean
+bn_is_space (uint32_t cp)
+{
+  return (bn_char_flags (cp) & BN_CHAR_SPACE) != 0;
+}
+
+/* Number of the script of a character as of Unicode 9.0, where Hiragana and
+ * Katakana count as Han; 0 for U+0020 and characters without one. */
+unsigned bn_unicode_script_9 (uint32_t cp);
+
+/* Lower case without context. The simple one is of Unicode 15.1; the full one
+ * (Rust's to_lowercase(), 17.0) can have two characters: U+0130 gives 0069
+ * 0307. Returns how many; lower[1] is set only if there are two. */
+uint32_t bn_lower_simple (uint32_t cp);
+unsigned bn_lower_full (uint32_t cp, uint32_t lower[2]);
+
+/* Length of the first extended grapheme cluster of text, size > 0. */
+size_t bn_grapheme_next (const uint8_t *text, size_t size);
+
+/* Writes a code point as UTF-8 (1 to 4 bytes); returns the length. */
+static inline unsigned
+bn_utf8_encode (uint32_t cp, uint8_t out[4])
+{
+  if (cp < 0x80) {
+    out[0] = (uint8_t) cp;
+    return 1;
+  }
+  if (cp < 0x800) {
+    out[0] = (uint8_t) (0xC0 | cp >> 6);
+    out[1] = (uint8_t) (0x80 | (cp & 0x3F));
+    return 2;
+  }
+  if (cp < 0x10000) {
+    out[0] = (uint8_t) (0xE0 | cp >> 12);
+    out[1] = (uint8_t) (0x80 | (cp >> 6 & 0x3F));
+    out[2] = (uint8_t) (0x80 | (cp & 0x3F));
+    return 3;
+  }
+  out[0] = (uint8_t) (0xF0 | cp >> 18);
+  out[1] = (uint8_t) (0x80 | (cp >> 12 & 0x3F));
+  out[2] = (uint8_t) (0x80 | (cp >> 6 & 0x3F));
+  out[3] = (uint8_t) (0x80 | (cp & 0x3F));
+  return 4;
 }
 
 /* Decodes the character at p, of which size > 0 bytes are there. Returns its

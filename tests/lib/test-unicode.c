@@ -223,6 +223,100 @@ test_flags (void)
   g_assert_cmpuint (bn_char_flags (0x301), ==, BN_CHAR_MARK);
 }
 
+/* Lower case without context; U+0130 alone becomes two characters. */
+static void
+test_lower (void)
+{
+  static const struct {
+    guint32 cp, simple;
+    guint32 full[2];
+  } cases[] = {{'A', 'a', {'a'}}, {'a', 'a', {'a'}},
+      {0x0130, 'i', {'i', 0x0307}}, {0x03A3, 0x03C3, {0x03C3}},
+      {0x00DF, 0x00DF, {0x00DF}}, {0x1E9E, 0x00DF, {0x00DF}},
+      {0x01C5, 0x01C6, {0x01C6}}, {0x212A, 'k', {'k'}},
+      {0x10400, 0x10428, {0x10428}}, {0x1E921, 0x1E943, {0x1E943}},
+      {0xA7DC, 0xA7DC, {0x019B}}, {0x10FFFF, 0x10FFFF, {0x10FFFF}}};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    guint32 lower[2] = {0, 0};
+    guint n = bn_lower_full (cases[i].cp, lower);
+
+    g_assert_cmphex (bn_lower_simple (cases[i].cp), ==, cases[i].simple);
+    g_assert_cmpuint (n, ==, cases[i].full[1] ? 2 : 1);
+    g_assert_cmphex (lower[0], ==, cases[i].full[0]);
+    g_assert_cmphex (lower[1], ==, cases[i].full[1]);
+  }
+}
+
+/* Examples of UAX 29: | is where a cluster ends. */
+static void
+test_graphemes (void)
+{
+  static const char *const cases[] = {"a|b", "\r\n|\n|\r", "a\u0308|b",
+      "a|\001|\u0308", "\u1100\u1161\u11A8|\u1100", "\uAC00\u11A8|\u1161",
+      "\u1100\uAC01|\uAC01",
+      "\U0001F1E6\U0001F1E7|\U0001F1E8\U0001F1E9|\U0001F1EA",
+      "\U0001F469\u200D\U0001F467|\U0001F467",
+      "\U0001F6D1\U0001F3FF\u200D\U0001F6D1", "a\u200D|\U0001F6D1",
+      "\u0600"
+      "a|b",
+      "\u0E33|\u0E01\u0E33", "\u0915\u094D\u0937|\u0915",
+      "\u0915\u094D\u200D\u0937", "\u0915|\u0937", "\u0915\u200C\u094D|a",
+      "\u0915\u094D\u200C|\u0937", "x\u200C\u0300|y"};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (GStrv) clusters = g_strsplit (cases[i], "|", -1);
+    g_autofree char *text = g_strjoinv ("", clusters);
+    const guint8 *p = (const guint8 *) text;
+
+    for (gsize k = 0; clusters[k]; k++) {
+      g_assert_cmpuint (bn_grapheme_next (p, strlen ((const char *) p)), ==,
+          strlen (clusters[k]));
+      p += strlen (clusters[k]);
+    }
+    g_assert_cmpuint (*p, ==, 0);
+  }
+}
+
+/* What changes between the versions, and what the libraries define. */
+static void
+test_versions (void)
+{
+  /* GARAY CAPITAL LETTER A is new in 16.0. */
+  g_assert_cmpint (bn_unicode_category (0x10D50), ==, BN_CATEGORY_CN);
+  g_assert_cmpint (bn_unicode_category_16 (0x10D50), ==, BN_CATEGORY_LU);
+  g_assert_cmpuint (bn_char_flags (0x10D50), ==, 0);
+  g_assert_cmpuint (bn_char_flags_16 (0x10D50), ==, BN_CHAR_LETTER);
+  g_assert_cmpint (bn_unicode_category (0x1171E), ==, BN_CATEGORY_MN);
+  g_assert_cmpint (bn_unicode_category_16 (0x1171E), ==, BN_CATEGORY_MC);
+  for (guint32 cp = 0; cp < 0x110000; cp++) {
+    guint old = bn_char_flags (cp), new = bn_char_flags_16 (cp);
+
+    if (bn_unicode_category (cp) != BN_CATEGORY_CN)
+      g_assert_cmpuint (old, ==, new);
+  }
+
+  /* CANADIAN SYLLABICS CHI SIGN was punctuation in 8.0. */
+  g_assert_true (bn_char_properties (0x166D) & BN_PROPERTY_PUNCTUATION_8);
+  g_assert_false (bn_char_flags (0x166D) & BN_CHAR_PUNCTUATION);
+  g_assert_true (bn_char_properties ('$') & BN_PROPERTY_PUNCTUATION_8);
+  g_assert_true (bn_char_properties (0x00AD) & BN_PROPERTY_OTHER_8);
+  g_assert_false (bn_char_properties (0x0378) & BN_PROPERTY_OTHER_8);
+  g_assert_true (bn_char_properties ('_') & BN_PROPERTY_WORD);
+  g_assert_true (bn_char_properties (0x200D) & BN_PROPERTY_WORD);
+  g_assert_false (bn_char_properties (0x00B2) & BN_PROPERTY_WORD);
+  g_assert_true (bn_char_properties (0x00B2) & BN_PROPERTY_NUMERIC);
+
+  /* Scripts: Hiragana, Katakana and U+30FC are Han. */
+  g_assert_cmpuint (
+      bn_unicode_script_9 (0x3042), ==, bn_unicode_script_9 (0x4E2D));
+  g_assert_cmpuint (
+      bn_unicode_script_9 (0x30FC), ==, bn_unicode_script_9 (0x30A2));
+  g_assert_cmpuint (bn_unicode_script_9 (' '), ==, 0);
+  g_assert_cmpuint (bn_unicode_script_9 (0x10FFFF), ==, 0);
+  g_assert_cmpuint (bn_unicode_script_9 ('a'), !=, bn_unicode_script_9 ('.'));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -235,5 +329,8 @@ main (int argc, char **argv)
   g_test_add_func ("/unicode/categories", test_categories);
   g_test_add_func ("/unicode/version", test_version);
   g_test_add_func ("/unicode/flags", test_flags);
+  g_test_add_func ("/unicode/lower", test_lower);
+  g_test_add_func ("/unicode/graphemes", test_graphemes);
+  g_test_add_func ("/unicode/versions", test_versions);
   return g_test_run ();
 }
