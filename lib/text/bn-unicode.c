@@ -52,26 +52,58 @@ bn_utf8_decode (const uint8_t *p, size_t size, uint32_t *cp)
   return (int) length;
 }
 
+/* The length of the valid character, not ASCII, that word begins with, as read
+ * from memory in little-endian order; 0 if there is none. bn_utf8_decode()
+ * with all its conditions at once. */
+static inline unsigned
+character_length (uint32_t word)
+{
+  const uint32_t rest3 = word & 0x200F, rest4 = word & 0x3007;
+
+  /* Not E0 80..9F (overlong), not ED A0..BF (surrogates). */
+  if ((word & 0xC0C0F0) == 0x8080E0 && rest3 != 0 && rest3 != 0x200D)
+    return 3;
+  if ((word & 0xC0E0) == 0x80C0 && (word & 0x1E) != 0)
+    return 2;
+  /* Not F0 80..8F (overlong), not above F4 8F. */
+  if ((word & 0xC0C0C0F8) == 0x808080F0 && rest4 != 0
+      && ((word & 0x07) < 4 || rest4 == 0x04))
+    return 4;
+  return 0;
+}
+
 gboolean
 bn_utf8_validate (const uint8_t *text, size_t size, size_t *bad)
 {
   const uint64_t high_bits = UINT64_C (0x8080808080808080);
   size_t i = 0;
 
-  while (i < size) {
+  while (size - i >= sizeof (uint64_t)) {
     uint64_t word;
-    uint32_t cp;
-    int length;
+    uint32_t lead;
+    unsigned length;
 
-    while (size - i >= sizeof word) {
-      memcpy (&word, text + i, sizeof word);
-      if (word & high_bits)
-        break;
+    memcpy (&word, text + i, sizeof word);
+    word = GUINT64_FROM_LE (word);
+    if (!(word & high_bits)) {
       i += sizeof word;
+      continue;
     }
-    if (i == size)
-      break;
-    length = bn_utf8_decode (text + i, size - i, &cp);
+    while (text[i] < 0x80)
+      i++;
+    for (length = 1; size - i >= sizeof lead && text[i] >= 0x80; i += length) {
+      memcpy (&lead, text + i, sizeof lead);
+      length = character_length (GUINT32_FROM_LE (lead));
+      if (length == 0) {
+        *bad = i;
+        return FALSE;
+      }
+    }
+  }
+  while (i < size) {
+    uint32_t cp;
+    int length = bn_utf8_decode (text + i, size - i, &cp);
+
     if (length <= 0) {
       *bad = i;
       return FALSE;

@@ -106,6 +106,29 @@ test_validate (void)
   }
 }
 
+/* Every pair of first bytes, with the others around their limits. */
+static void
+test_validate_starts (void)
+{
+  static const guint8 rest[] = {0x41, 0x7F, 0x80, 0x8F, 0x90, 0xBF, 0xC0};
+
+  for (guint i = 0x8000; i < 0x10000; i++) {
+    if (i % 0x100 == 0)
+      continue; /* not UTF-8 to GLib */
+    for (guint j = 0; j < G_N_ELEMENTS (rest) * G_N_ELEMENTS (rest); j++) {
+      guint8 bytes[] = {(guint8) (i >> 8), (guint8) i,
+          rest[j / G_N_ELEMENTS (rest)], rest[j % G_N_ELEMENTS (rest)], 'a',
+          'a', 'a', 'a'};
+      const char *end;
+      gsize bad = sizeof bytes;
+
+      g_utf8_validate_len ((const char *) bytes, sizeof bytes, &end);
+      bn_utf8_validate (bytes, sizeof bytes, &bad);
+      g_assert_cmpuint (bad, ==, (gsize) (end - (const char *) bytes));
+    }
+  }
+}
+
 static void
 test_validate_nul (void)
 {
@@ -324,6 +347,7 @@ main (int argc, char **argv)
   g_test_add_func ("/unicode/joiner", test_joiner);
   g_test_add_func ("/unicode/joiner-at-once", test_joiner_at_once);
   g_test_add_func ("/unicode/validate", test_validate);
+  g_test_add_func ("/unicode/validate-starts", test_validate_starts);
   g_test_add_func ("/unicode/validate-nul", test_validate_nul);
   g_test_add_func ("/unicode/decode-all", test_decode_all);
   g_test_add_func ("/unicode/categories", test_categories);
