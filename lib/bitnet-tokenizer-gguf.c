@@ -10,6 +10,7 @@
 #include "bitnet-error.h"
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
+#include "text/bn-rawbpe.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
 #define PRE_DEFAULT "default"
@@ -24,16 +25,17 @@ enum {
 
 /* How a value of tokenizer.ggml.model is read. The defaults are those that
  * the reference has for the model; BN_TOKEN_NONE stands for no token. */
-typedef struct {
+typedef struct Family Family;
+
+struct Family {
   const char *name;
   BnSpelling spelling;
   uint32_t bos, eos, unk;
   gboolean add_bos;
-} Family;
-
-static const Family families[] = {
-    {"llama", BN_SPELLING_METASPACE, 1, 2, 0, TRUE},
-    {"gpt2", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE},
+  /* Seals the vocabulary, which it takes, and sets the encoder and what
+   * belongs to it. */
+  gboolean (*load) (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+      BnVocab *vocab, GCancellable *cancellable, GError **error);
 };
 
 /* Keys of roles. Of two keys of a role the later wins. */
@@ -60,16 +62,6 @@ static const struct {
     {KEY_PREFIX "suffix_token_id", BN_ROLE_FIM_SUF},
     {KEY_PREFIX "middle_token_id", BN_ROLE_FIM_MID},
 };
-
-static const Family *
-find_family (const char *name)
-{
-  for (size_t i = 0; i < G_N_ELEMENTS (families); i++) {
-    if (strcmp (families[i].name, name) == 0)
-      return &families[i];
-  }
-  return NULL;
-}
 
 static gboolean fail (GError **error, const BnGguf *gguf, const char *format,
     ...) G_GNUC_PRINTF (3, 4);
@@ -315,81 +307,148 @@ find_pretok (const BnGguf *gguf, const BnVocab *vocab, GError **error)
   return pretok;
 }
 
-static BnBpe *
-load_merges (const BnGguf *gguf, const BnVocab *vocab,
-    GCancellable *cancellable, GError **error)
+/* The list of merges; *merges is NULL with an error if there is none. */
+static gboolean
+find_merges (const BnGguf *gguf, const BnGgufKv **merges, GError **error)
 {
-  g_autoptr (BnBpe) bpe = NULL;
-  const BnGgufKv *merges;
-  uint64_t n_unusable = 0;
-
-  if (!find_array (gguf, KEY_PREFIX "merges", 0, TRUE, &merges, error))
-    return NULL;
-  if (merges == NULL) {
-    fail (error, gguf,
-        KEY_PREFIX "merges is missing; a vocabulary of model \"gpt2\" cannot "
-                   "encode without it, convert the model again");
-    return NULL;
-  }
-  if (merges->count >= G_MAXUINT32) {
-    fail (error, gguf,
+  if (!find_array (gguf, KEY_PREFIX "merges", 0, TRUE, merges, error))
+    return FALSE;
+  if (*merges == NULL)
+    return fail (error, gguf,
+        KEY_PREFIX "merges is missing; a vocabulary of BPE cannot encode "
+                   "without it, convert the model again");
+  if ((*merges)->count >= G_MAXUINT32)
+    return fail (error, gguf,
         KEY_PREFIX "merges has %" G_GUINT64_FORMAT
                    " elements, expected less than 4 294 967 295",
-        merges->count);
-    return NULL;
-  }
+        (*merges)->count);
+  return TRUE;
+}
 
-  bpe = bn_bpe_new (vocab, (size_t) merges->count);
+typedef gboolean (*AddMergeFn) (void *bpe, const char *text, size_t length);
+
+static gboolean
+add_merges (const BnGguf *gguf, const BnGgufKv *merges, AddMergeFn add_merge,
+    void *bpe, GCancellable *cancellable, GError **error)
+{
+  uint64_t n_unusable = 0;
+
   for (uint64_t i = 0; i < merges->count; i++) {
     const char *text = "";
     size_t length = 0;
 
     if (i % CANCEL_INTERVAL == 0
         && g_cancellable_set_error_if_cancelled (cancellable, error))
-      return NULL;
+      return FALSE;
     bn_gguf_kv_get_string (merges, i, &text, &length);
-    if (!bn_bpe_add_merge (bpe, text, length))
+    if (!add_merge (bpe, text, length))
       n_unusable++;
   }
   if (n_unusable > 0)
     g_info ("%s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
             " merges name tokens that do not exist or appear twice; ignored",
         bn_gguf_get_path (gguf), n_unusable, merges->count);
-  return g_steal_pointer (&bpe);
-}
-
-static gboolean
-load_bpe (BnTokenizer *self, const BnGguf *gguf, BnVocab *vocab_,
-    GCancellable *cancellable, GError **error)
-{
-  g_autoptr (BnVocab) vocab = vocab_;
-  g_autoptr (BnBpe) bpe = NULL;
-  const BnPretok *pretok = find_pretok (gguf, vocab, error);
-
-  if (pretok == NULL)
-    return FALSE;
-  if (pretok->flags & BN_PRETOK_NO_BOS)
-    vocab->roles[BN_ROLE_BOS] = BN_TOKEN_NONE;
-  bn_vocab_seal (vocab);
-  assign_strip (gguf, vocab, pretok->name);
-
-  bpe = load_merges (gguf, vocab, cancellable, error);
-  if (bpe == NULL)
-    return FALSE;
-  if (pretok->flags & BN_PRETOK_IGNORE_MERGES)
-    bn_bpe_ignore_merges (bpe);
-
-  self->pre = g_strdup (pretok->name);
-  self->add_bos = (pretok->flags & BN_PRETOK_ADD_BOS) != 0;
-  self->bpe = bpe;
-  self->vocab = vocab;
-  self->encoder = bn_encoder_new_bpe (
-      g_steal_pointer (&vocab), g_steal_pointer (&bpe), pretok->set);
   return TRUE;
 }
 
-static void
-load_spm (BnTokenizer *self, const BnGguf *gguf, BnVocab *vocab)
+static gboolean
+add_byte_merge (void *bpe, const char *text, size_t length)
+{
+  return bn_bpe_add_merge (bpe, text, length);
+}
+
+static gboolean
+add_raw_merge (void *bpe, const char *text, size_t length)
+{
+  return bn_rawbpe_add_merge (bpe, text, length);
+}
+
+/* Words are rows of bytes, spelled in characters of the GPT-2 table. */
+static BnEncoder *
+load_byte_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
+    const BnPretokSet *set, BnVocab **vocab, GCancellable *cancellable,
+    GError **error)
+{
+  g_autoptr (BnBpe) bpe = NULL;
+  const BnGgufKv *merges;
+
+  if (!find_merges (gguf, &merges, error))
+    return NULL;
+  bpe = bn_bpe_new (*vocab, (size_t) merges->count);
+  if (!add_merges (gguf, merges, add_byte_merge, bpe, cancellable, error))
+    return NULL;
+  if (pretok->flags & BN_PRETOK_IGNORE_MERGES)
+    bn_bpe_ignore_merges (bpe);
+  self->bpe = bpe;
+  return bn_encoder_new_bpe (
+      g_steal_pointer (vocab), g_steal_pointer (&bpe), set);
+}
+
+/* Words are rows of characters. */
+static BnEncoder *
+load_raw_bpe (const BnGguf *gguf, const BnPretok *pretok,
+    const BnPretokSet *set, gboolean drops_spaces, BnVocab **vocab,
+    GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnRawBpe) bpe = NULL;
+  const BnGgufKv *merges;
+  unsigned flags = 0;
+
+  if (!find_merges (gguf, &merges, error))
+    return NULL;
+  if (pretok->flags & BN_PRETOK_ESCAPE)
+    flags |= BN_RAWBPE_ESCAPE;
+  if (pretok->flags & BN_PRETOK_FORCE_BOS)
+    flags |= BN_RAWBPE_WHOLE_NEWLINES;
+  if (drops_spaces)
+    flags |= BN_RAWBPE_DROP_SPACES;
+  bpe = bn_rawbpe_new (*vocab, (size_t) merges->count, set, flags);
+  if (!add_merges (gguf, merges, add_raw_merge, bpe, cancellable, error))
+    return NULL;
+  return bn_encoder_new_raw_bpe (
+      g_steal_pointer (vocab), g_steal_pointer (&bpe));
+}
+
+static gboolean
+load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+    BnVocab *vocab_, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnVocab) vocab = vocab_;
+  gboolean is_gemma = strcmp (family->name, "gemma4") == 0;
+  gboolean drops_spaces = strcmp (family->name, "whitespace") == 0;
+  const BnPretok *pretok = is_gemma ? bn_pretok_find (family->name)
+                                    : find_pretok (gguf, vocab, error);
+  const BnPretokSet *set;
+
+  if (pretok == NULL)
+    return FALSE;
+  set = self->fidelity == BN_FIDELITY_HUGGINGFACE && pretok->set_hf
+            ? pretok->set_hf
+            : pretok->set;
+  if (pretok->flags & BN_PRETOK_NO_BOS)
+    vocab->roles[BN_ROLE_BOS] = BN_TOKEN_NONE;
+  if (pretok->flags & BN_PRETOK_RAW)
+    vocab->spelling = BN_SPELLING_METASPACE;
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, pretok->name);
+
+  self->pre = g_strdup (pretok->name);
+  self->add_bos =
+      (pretok->flags & (BN_PRETOK_ADD_BOS | BN_PRETOK_FORCE_BOS)) != 0;
+  self->add_sep = (pretok->flags & BN_PRETOK_ADD_SEP) != 0;
+  self->clean_spaces = (pretok->flags & BN_PRETOK_CLEAN_SPACES) != 0;
+  self->vocab = vocab;
+  self->encoder =
+      pretok->flags & BN_PRETOK_RAW
+          ? load_raw_bpe (
+              gguf, pretok, set, drops_spaces, &vocab, cancellable, error)
+          : load_byte_bpe (self, gguf, pretok, set, &vocab, cancellable, error);
+  return self->encoder != NULL;
+}
+
+static gboolean
+load_spm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+    BnVocab *vocab, GCancellable *cancellable, GError **error)
 {
   g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
 
@@ -401,12 +460,33 @@ load_spm (BnTokenizer *self, const BnGguf *gguf, BnVocab *vocab)
   self->pre = g_strdup (PRE_DEFAULT);
   self->vocab = vocab;
   self->encoder = bn_encoder_new_spm (vocab, self->add_space_prefix);
+  return TRUE;
+}
+
+static const Family families[] = {
+    {"llama", BN_SPELLING_METASPACE, 1, 2, 0, TRUE, load_spm},
+    {"gpt2", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE, load_bpe},
+    {"whitespace", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE,
+        load_bpe},
+    {"gemma4", BN_SPELLING_METASPACE, BN_TOKEN_NONE, BN_TOKEN_NONE,
+        BN_TOKEN_NONE, TRUE, load_bpe},
+};
+
+static const Family *
+find_family (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (families); i++) {
+    if (strcmp (families[i].name, name) == 0)
+      return &families[i];
+  }
+  return NULL;
 }
 
 static gboolean
 fail_model (const BnGguf *gguf, const char *model, GError **error)
 {
   g_autofree char *shown = NULL;
+  g_autoptr (GString) expected = NULL;
 
   if (model == NULL)
     return fail (error, gguf,
@@ -418,10 +498,23 @@ fail_model (const BnGguf *gguf, const char *model, GError **error)
                    "another source",
         model);
   shown = bn_printable (model, strlen (model));
+  expected = g_string_new (NULL);
+  for (size_t i = 0; i < G_N_ELEMENTS (families); i++)
+    g_string_append_printf (
+        expected, "%s\"%s\"", i > 0 ? ", " : "", families[i].name);
   return fail (error, gguf,
       "tokenizer model \"%s\" (" KEY_PREFIX "model) is not supported, "
-      "expected \"gpt2\" or \"llama\"; give a tokenizer from another source",
-      shown);
+      "expected %s; give a tokenizer from another source",
+      shown, expected->str);
+}
+
+/* Whether BOS is added even if the file says that it is not. */
+static gboolean
+forces_bos (const BnTokenizer *self)
+{
+  const BnPretok *pretok = bn_pretok_find (self->pre);
+
+  return pretok && (pretok->flags & BN_PRETOK_FORCE_BOS);
 }
 
 BnTokenizer *
@@ -445,9 +538,7 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
   self->fidelity =
       fidelity == BN_FIDELITY_AUTO ? BN_FIDELITY_LLAMA_CPP : fidelity;
   self->add_bos = family->add_bos;
-  if (family->spelling == BN_SPELLING_METASPACE)
-    load_spm (self, gguf, vocab);
-  else if (!load_bpe (self, gguf, vocab, cancellable, error))
+  if (!family->load (self, gguf, family, vocab, cancellable, error))
     return NULL;
 
   if (self->vocab->n_duplicates > 0)
@@ -455,11 +546,16 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
         bn_gguf_get_path (gguf), self->vocab->n_duplicates);
   self->chat_template = bn_gguf_dup_string (gguf, "tokenizer.chat_template");
   bn_gguf_get_bool (gguf, KEY_PREFIX "add_bos_token", &self->add_bos);
+  if (forces_bos (self))
+    self->add_bos = TRUE;
   bn_gguf_get_bool (gguf, KEY_PREFIX "add_eos_token", &self->add_eos);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "add_sep_token", &self->add_sep);
   /* A token that does not exist cannot be added. */
   self->add_bos =
       self->add_bos && self->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
   self->add_eos =
       self->add_eos && self->vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE;
+  self->add_sep =
+      self->add_sep && self->vocab->roles[BN_ROLE_SEP] != BN_TOKEN_NONE;
   return g_steal_pointer (&self);
 }

@@ -127,14 +127,16 @@ test_vocab (gconstpointer data)
 
   for (text = inputs; *text; n_texts++) {
     const char *end = strstr (text, SEPARATOR);
+    gboolean is_last = end == NULL; /* some files end without a separator */
 
-    g_assert_nonnull (end);
+    if (is_last)
+      end = text + strlen (text);
     g_assert_nonnull (lines[n_texts]);
     g_autofree char *one = g_strndup (text, (gsize) (end - text));
 
     check_text (
         tokenizer, n_texts, one, strlen (one), g_strstrip (lines[n_texts]));
-    text = end + strlen (SEPARATOR);
+    text = end + (is_last ? 0 : strlen (SEPARATOR));
   }
   g_assert_cmpuint (n_texts, ==, 46);
 }
@@ -212,7 +214,7 @@ int
 main (int argc, char **argv)
 {
   static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
-      "falcon", "starcoder", "deepseek-coder", "qwen2"};
+      "falcon", "starcoder", "deepseek-coder", "qwen2", "gemma-4"};
 
   static const Golden goldens[] = {
       {"gpt-2", "gpt-2"},

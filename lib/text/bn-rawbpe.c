@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* BPE over characters.
+ *
+ * The expressions of such families cut at newlines only, so that words are
+ * lines. But a merge makes a token, and between two characters that stand
+ * side by side in no token nothing can merge: there the line is cut, too. What
+ * is left is short and comes back, so that a cache knows it. */
+#include "bn-rawbpe.h"
+
+#include "bn-merge.h"
+#include "bn-unicode.h"
+
+#define METASPACE "\xE2\x96\x81" /* U+2581 */
+
+enum { METASPACE_SIZE = sizeof METASPACE - 1 };
+
+typedef struct {
+  uint64_t key;  /* left id in the high half, right id in the low one */
+  uint32_t rank; /* BN_NO_RANK if free */
+  uint32_t merged;
+} Pair;
+
+struct BnRawBpe {
+  const BnVocab *vocab;
+  const BnPretokSet *pretok;
+  unsigned flags;
+  uint32_t byte_tokens[256];
+
+  Pair *pairs;
+  unsigned pair_shift; /* 64 less the binary logarithm of their number */
+  size_t n_pairs, max_pairs;
+  uint32_t n_merges;
+  char *merged_text; /* room for the longest text of the vocabulary */
+
+  /* What stands side by side in tokens: bytes at the border of characters, of
+   * which the second does not begin U+2581; and bytes in front of that. */
+  uint8_t joined[256][256 / 8];
+  gboolean joins_space[256];
+};
+
+static inline gboolean
+is_metaspace (const uint8_t *p, const uint8_t *end)
+{
+  return end - p >= METASPACE_SIZE
+         && memcmp (p, METASPACE, METASPACE_SIZE) == 0;
+}
+
+static void
+note_neighbours (BnRawBpe *self, const uint8_t *text, size_t length)
+{
+  const uint8_t *end = text + length;
+
+  for (const uint8_t *p = text + 1; p < end; p++) {
+    if ((*p & 0xC0) == 0x80)
+      continue;
+    if (is_metaspace (p, end))
+      self->joins_space[p[-1]] = TRUE;
+    else
+      self->joined[p[-1]][*p / 8] |= (uint8_t) (1 << *p % 8);
+  }
+}
+
+BnRawBpe *
+bn_rawbpe_new (const BnVocab *vocab, size_t n_merges, const BnPretokSet *pretok,
+    unsigned flags)
+{
+  BnRawBpe *self = g_new0 (BnRawBpe, 1);
+  unsigned bits = 8;
+
+  while (((size_t) 1 << bits) * 5 < n_merges * 8)
+    bits++;
+  self->vocab = vocab;
+  self->pretok = pretok;
+  self->flags = flags;
+  self->pair_shift = 64 - bits;
+  self->max_pairs = n_merges;
+  self->pairs = g_malloc_n ((size_t) 1 << bits, sizeof *self->pairs);
+  memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
+  self->merged_text = g_malloc ((size_t) vocab->max_text_length + 1);
+  for (unsigned byte = 0; byte < 256; byte++) {
+    char text[sizeof "<0xXX>"];
+
+    g_snprintf (text, sizeof text, "<0x%02X>", byte);
+    self->byte_tokens[byte] = bn_vocab_lookup (vocab, text, sizeof text - 1);
+  }
+  return self;
+}
+
+void
+bn_rawbpe_free (BnRawBpe *self)
+{
+  g_free (self->pairs);
+  g_free (self->merged_text);
+  g_free (self);
+}
+
+/* The entry of a pair: its own or the free one where it belongs. */
+static inline Pair *
+find_pair (const BnRawBpe *self, uint32_t left, uint32_t right)
+{
+  uint64_t key = (uint64_t) left << 32 | right;
+  uint64_t hash = (key ^ self->vocab->seed) * UINT64_C (0x9E3779B97F4A7C15);
+  size_t mask = ((size_t) 1 << (64 - self->pair_shift)) - 1;
+
+  hash = (hash ^ hash >> 32) * UINT64_C (0xD6E8FEB86659FD93);
+  for (size_t i = (size_t) (hash >> self->pair_shift);; i = (i + 1) & mask) {
+    Pair *pair = &self->pairs[i];
+
+    if (pair->key == key || pair->rank == BN_NO_RANK)
+      return pair;
+  }
+}
+
+gboolean
+bn_rawbpe_add_merge (BnRawBpe *self, const char *text, size_t length)
+{
+  uint32_t rank = self->n_merges++;
+  uint32_t left, right, merged;
+  const char *space;
+  size_t left_length;
+  Pair *pair;
+
+  /* The left part has at least one byte, and that may be a space. */
+  if (length < 3 || length - 1 > self->vocab->max_text_length
+      || self->n_pairs == self->max_pairs)
+    return FALSE;
+  space = memchr (text + 1, ' ', length - 1);
+  if (space == NULL || space == text + length - 1)
+    return FALSE;
+
+  left_length = (size_t) (space - text);
+  memcpy (self->merged_text, text, left_length);
+  memcpy (self->merged_text + left_length, space + 1, length - left_length - 1);
+  left = bn_vocab_lookup (self->vocab, text, left_length);
+  right = bn_vocab_lookup (self->vocab, space + 1, length - left_length - 1);
+  merged = bn_vocab_lookup (self->vocab, self->merged_text, length - 1);
+  if (left == BN_TOKEN_NONE || right == BN_TOKEN_NONE
+      || merged == BN_TOKEN_NONE)
+    return FALSE;
+
+  pair = find_pair (self, left, right);
+  if (pair->rank != BN_NO_RANK)
+    return FALSE;
+  *pair = (Pair){(uint64_t) left << 32 | right, rank, merged};
+  self->n_pairs++;
+  note_neighbours (self, (const uint8_t *) self->merged_text, length - 1);
+  return TRUE;
+}
+
+static inline uint32_t
+pair_rank (const void *model, uint32_t left, uint32_t right,
+    const uint8_t *text, size_t length, uint32_t *merged)
+{
+  const Pair *pair = find_pair (model, left, right);
+
+  *merged = pair->merged;
+  return pair->rank;
+}
+
+/* Appends the ids of a text as the tokens spell it. */
+static gboolean
+merge_text (const BnRawBpe *self, BnScratch *scratch, const uint8_t *text,
+    size_t length, BnIds *out)
+{
+  BnSymbol *symbols;
+  size_t n = 0;
+
+  if (!bn_scratch_reserve_symbols (scratch, length)
+      || !bn_ids_reserve (out, length))
+    return FALSE;
+  symbols = scratch->symbols;
+  for (size_t i = 0; i < length; n++) {
+    size_t step = MIN (bn_utf8_announced_length (text[i]), length - i);
+
+    symbols[n].start = (uint32_t) i;
+    symbols[n].id = bn_vocab_lookup (self->vocab, text + i, step);
+    i += step;
+  }
+  n = bn_merge (self, pair_rank, scratch, n, text, length);
+
+  for (size_t i = 0; i < n; i++) {
+    size_t start = symbols[i].start;
+    size_t end = i + 1 < n ? symbols[i + 1].start : length;
+
+    if (symbols[i].id != BN_TOKEN_NONE) {
+      bn_ids_push (out, symbols[i].id);
+      continue;
+    }
+    for (; start < end; start++) {
+      if (self->byte_tokens[text[start]] != BN_TOKEN_NONE)
+        bn_ids_push (out, self->byte_tokens[text[start]]);
+    }
+  }
+  return TRUE;
+}
+
+/* Appends the ids of a part of a word as it is in the text; memory up to end
+ * may be read. */
+static gboolean
+encode_part (const BnRawBpe *self, BnScratch *scratch, const uint8_t *part,
+    size_t length, const uint8_t *end, BnIds *out)
+{
+  gboolean is_short = length <= BN_CACHE_MAX_WORD;
+  BnCacheKey key = {0, 0};
+  size_t first = out->n_ids, n = 0, size;
+
+  if (!bn_ids_reserve (out, BN_CACHE_MAX_IDS))
+    return FALSE;
+  if (is_short) {
+    key = bn_cache_key (part, length, end);
+    if (bn_cache_lookup (scratch, key, out))
+      return TRUE;
+  }
+  if (!(self->flags & BN_RAWBPE_ESCAPE)) {
+    if (!merge_text (self, scratch, part, length, out))
+      return FALSE;
+  } else {
+    if (!g_size_checked_mul (&size, length, METASPACE_SIZE)
+        || size > BN_MAX_TEXT_SIZE || !bn_scratch_reserve_text (scratch, size))
+      return FALSE;
+    for (size_t i = 0; i < length; i++) {
+      if (part[i] == ' ') {
+        memcpy (scratch->text + n, METASPACE, METASPACE_SIZE);
+        n += METASPACE_SIZE;
+      } else {
+        scratch->text[n++] = part[i];
+      }
+    }
+    if (!merge_text (self, scratch, scratch->text, n, out))
+      return FALSE;
+  }
+  if (is_short)
+    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  return TRUE;
+}
+
+/* The first border after p that no token goes over, or end. */
+static const uint8_t *
+find_border (const BnRawBpe *self, const uint8_t *p, const uint8_t *end)
+{
+  const uint8_t last = METASPACE[METASPACE_SIZE - 1];
+  gboolean escapes = (self->flags & BN_RAWBPE_ESCAPE) != 0;
+  uint8_t before = escapes && *p == ' ' ? last : *p;
+
+  for (p++; p < end; p++) {
+    if ((*p & 0xC0) != 0x80) { /* else inside a character */
+      gboolean is_space = escapes && *p == ' ';
+
+      if (is_space || is_metaspace (p, end)) {
+        if (!self->joins_space[before])
+          return p;
+      } else if (!(self->joined[before][*p / 8] >> *p % 8 & 1)) {
+        return p;
+      }
+    }
+    before = escapes && *p == ' ' ? last : *p;
+  }
+  return end;
+}
+
+static gboolean
+encode_word (const BnRawBpe *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, const uint8_t *end, BnIds *out)
+{
+  const uint8_t *p = word, *word_end = word + length;
+
+  if ((self->flags & BN_RAWBPE_WHOLE_NEWLINES) && *word == '\n') {
+    uint32_t id = bn_vocab_lookup (self->vocab, word, length);
+
+    if (id != BN_TOKEN_NONE) {
+      if (!bn_ids_reserve (out, 1))
+        return FALSE;
+      bn_ids_push (out, id);
+      return TRUE;
+    }
+  }
+  if (self->flags & BN_RAWBPE_DROP_SPACES) {
+    uint32_t cp;
+
+    bn_utf8_next (word, word_end, &cp);
+    if (bn_char_flags (cp) & BN_CHAR_SPACE)
+      return TRUE;
+  }
+  while (p < word_end) {
+    const uint8_t *border = find_border (self, p, word_end);
+
+    if (!encode_part (self, scratch, p, (size_t) (border - p), end, out))
+      return FALSE;
+    p = border;
+  }
+  return TRUE;
+}
+
+gboolean
+bn_rawbpe_encode (const BnRawBpe *self, BnScratch *scratch, const uint8_t *text,
+    size_t length, BnIds *out)
+{
+  BnPretokIter iter;
+  const uint8_t *word;
+  size_t word_length;
+
+  bn_pretok_iter_init (&iter, self->pretok, text, length);
+  while ((word_length = bn_pretok_iter_next (&iter, &word))) {
+    if (!encode_word (self, scratch, word, word_length, text + length, out))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
+    size_t length, unsigned fragment, BnIds *out)
+{
+  return bn_rawbpe_encode (data, scratch, text, length, out);
+}
+
+static void
+model_free (void *data)
+{
+  bn_rawbpe_free (data);
+}
+
+BnEncoder *
+bn_encoder_new_raw_bpe (BnVocab *vocab, BnRawBpe *bpe)
+{
+  static const BnModelClass model = {"bpe", model_encode, model_free};
+
+  return bn_encoder_new (vocab, &model, bpe);
+}
