@@ -7,6 +7,7 @@ enum {
   KEPT_SYMBOLS = 1 << 14,
   KEPT_TEXT = 1 << 16,
   KEPT_SPANS = 1 << 12,
+  KEPT_LATTICE = 1 << 18,
   FIRST_RESERVED = 64,
 };
 
@@ -98,6 +99,11 @@ bn_scratch_free (BnScratch *self)
   g_free (self->more_spans.data);
   g_free (self->found.data);
   g_free (self->cache);
+  bn_buffer_clear (&self->lattice);
+  bn_buffer_clear (&self->packed);
+  bn_buffer_clear (&self->unknown);
+  bn_buffer_clear (&self->words);
+  bn_buffer_clear (&self->normalized);
   g_free (self);
 }
 
@@ -109,6 +115,13 @@ trim_spans (BnSpans *spans)
     spans->n_reserved = 0;
   }
   spans->n_spans = 0;
+}
+
+static void
+trim_buffer (BnBuffer *buffer, size_t kept)
+{
+  if (buffer->n_reserved > kept)
+    bn_buffer_clear (buffer);
 }
 
 void
@@ -124,6 +137,10 @@ bn_scratch_trim (BnScratch *self)
     g_clear_pointer (&self->text, g_free);
     self->text_reserved = 0;
   }
+  trim_buffer (&self->lattice, KEPT_LATTICE);
+  trim_buffer (&self->packed, KEPT_TEXT);
+  trim_buffer (&self->unknown, KEPT_TEXT);
+  trim_buffer (&self->normalized, KEPT_TEXT);
   trim_spans (&self->parts);
   trim_spans (&self->spans);
   trim_spans (&self->more_spans);

@@ -96,6 +96,10 @@ typedef struct {
   BnSpans parts;                    /* of the text, in order */
   BnSpans spans, more_spans, found; /* while they are searched */
   BnCacheEntry (*cache)[BN_CACHE_WAYS];
+  /* Of bn-unigram.c: ways through a word, a text with short spaces, unknown
+   * characters, words that are remembered; of its callers: normalized text. */
+  BnBuffer lattice, packed, unknown, words;
+  BnBuffer normalized;
 } BnScratch;
 
 BnScratch *bn_scratch_new (void);
