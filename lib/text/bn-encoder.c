@@ -27,12 +27,13 @@ bn_encoder_new (BnVocab *vocab, const BnModelClass *model, void *data)
 {
   BnEncoder *self = g_new0 (BnEncoder, 1);
   const unsigned control = BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN;
+  const unsigned user = BN_TOKEN_USER_DEFINED;
 
   self->vocab = vocab;
   self->model = model;
   self->data = data;
-  self->always = bn_specials_new (vocab, BN_TOKEN_USER_DEFINED, control);
-  self->all = bn_specials_new (vocab, BN_TOKEN_USER_DEFINED | control, 0);
+  self->always = bn_specials_new (vocab, user, control | BN_TOKEN_INNER);
+  self->all = bn_specials_new (vocab, user | control, BN_TOKEN_INNER);
   pthread_mutex_init (&self->mutex, NULL);
   return self;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bitnet-error.h"
+#include "bn-sentencepiece.h"
 #include "bn-tokjson.h"
 
 gboolean
@@ -57,6 +58,7 @@ bn_source_load (const char *path, BnFidelity fidelity,
   g_autoptr (GError) local = NULL;
   g_autoptr (GMappedFile) file = g_mapped_file_new (chosen, FALSE, &local);
   BnJsonDocument document = {.path = chosen};
+  BnFile model = {.path = chosen};
   BnJson root;
 
   if (file == NULL) {
@@ -65,11 +67,21 @@ bn_source_load (const char *path, BnFidelity fidelity,
   }
   document.text = g_mapped_file_get_contents (file);
   document.size = g_mapped_file_get_length (file);
+  model.text = document.text;
+  model.size = document.size;
   if (is_json_object (document.text, document.size))
     return bn_json_open (&document, &root, error)
                ? bn_tokjson_read (root, fidelity, cancellable, error)
                : NULL;
+  if (bn_sentencepiece_is_model (&model)) {
+    const BnSentencepieceOptions options = {
+        .fidelity = fidelity, .add_bos = -1, .add_eos = -1};
+
+    return bn_sentencepiece_load (&model, &options, cancellable, error);
+  }
   g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-      "%s: found no tokenizer, expected a GGUF file or tokenizer.json", path);
+      "%s: found no tokenizer, expected a GGUF file, tokenizer.json or a "
+      "SentencePiece model",
+      path);
   return NULL;
 }

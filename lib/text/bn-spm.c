@@ -70,6 +70,12 @@ is_word_piece (const uint8_t *text, size_t length)
 BnSpm *
 bn_spm_new (const BnVocab *vocab)
 {
+  return bn_spm_new_restricted (vocab, ~0u);
+}
+
+BnSpm *
+bn_spm_new_restricted (const BnVocab *vocab, unsigned attributes)
+{
   BnSpm *self = g_new0 (BnSpm, 1);
 
   self->vocab = vocab;
@@ -79,7 +85,9 @@ bn_spm_new (const BnVocab *vocab)
     size_t length;
     const uint8_t *text = bn_vocab_text (vocab, id, &length);
 
-    self->ranks[id] = rank_of_score (vocab->scores[id]);
+    self->ranks[id] = vocab->attributes[id] & attributes
+                          ? rank_of_score (vocab->scores[id])
+                          : BN_NO_RANK;
     if (!is_word_piece (text, length))
       self->has_words = FALSE;
     for (size_t i = 1; i < length; i++)

@@ -10,6 +10,8 @@ typedef struct BnSpm BnSpm;
 
 /* vocab must be sealed and stay. */
 BnSpm *bn_spm_new (const BnVocab *vocab);
+/* Only tokens that have one of these attributes come of joining. */
+BnSpm *bn_spm_new_restricted (const BnVocab *vocab, unsigned attributes);
 void bn_spm_free (BnSpm *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSpm, bn_spm_free)
 

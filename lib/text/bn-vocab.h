@@ -28,6 +28,8 @@ typedef enum {
   BN_TOKEN_LSTRIP = 1 << 7, /* takes the white space before it */
   BN_TOKEN_RSTRIP = 1 << 8, /* takes the white space after it */
   BN_TOKEN_ADDED = 1 << 9,  /* the algorithm must not make it of text */
+  /* Special, but found by the algorithm itself and not before it runs. */
+  BN_TOKEN_INNER = 1 << 10,
 } BnTokenAttributes;
 
 /* Roles of tokens. The first seven are the values of BitnetSpecialToken. */

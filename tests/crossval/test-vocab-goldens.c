@@ -143,8 +143,31 @@ test_vocab (gconstpointer data)
 
 typedef struct {
   const char *golden; /* file in goldens/ */
-  const char *vocab;  /* file in vocab/ with the same vocabulary */
+  const char *vocab;  /* file in vocab/ with the same vocabulary, or */
+  const char *source; /* file in tokenizers/ */
 } Golden;
+
+static BitnetTokenizer *
+open_source (const char *name)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  BitnetTokenizer *tokenizer;
+
+  if (data_dir () == NULL) {
+    g_test_skip ("no reference data (option reference_data)");
+    return NULL;
+  }
+  path = g_strdup_printf ("%s/tokenizers/%s", data_dir (), name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
+    g_test_skip_printf ("%s does not exist", path);
+    return NULL;
+  }
+  tokenizer =
+      bitnet_tokenizer_new_from_file (path, BITNET_FIDELITY_AUTO, NULL, &error);
+  g_assert_no_error (error);
+  return tokenizer;
+}
 
 static guint32 *
 read_ids (JsonArray *array, gsize *n_ids)
@@ -162,7 +185,8 @@ static void
 test_golden (gconstpointer data)
 {
   const Golden *golden = data;
-  g_autoptr (BitnetTokenizer) tokenizer = open_vocab (golden->vocab);
+  g_autoptr (BitnetTokenizer) tokenizer =
+      golden->vocab ? open_vocab (golden->vocab) : open_source (golden->source);
   g_autofree char *path = NULL, *contents = NULL;
   g_auto (GStrv) lines = NULL;
   g_autoptr (GError) error = NULL;
@@ -217,9 +241,10 @@ main (int argc, char **argv)
       "falcon", "starcoder", "deepseek-coder", "qwen2", "gemma-4"};
 
   static const Golden goldens[] = {
-      {"gpt-2", "gpt-2"},
-      {"llama-3", "llama-bpe"},
-      {"llama-2", "llama-spm"},
+      {"gpt-2", "gpt-2", NULL},
+      {"llama-3", "llama-bpe", NULL},
+      {"llama-2", "llama-spm", NULL},
+      {"llama-2", NULL, "llama-2/tokenizer.model"},
   };
 
   g_test_init (&argc, &argv, NULL);
@@ -231,8 +256,8 @@ main (int argc, char **argv)
     g_test_add_data_func (path, vocabs[i], test_vocab);
   }
   for (gsize i = 0; i < G_N_ELEMENTS (goldens); i++) {
-    g_autofree char *path =
-        g_strdup_printf ("/crossval/C55/golden/%s", goldens[i].golden);
+    g_autofree char *path = g_strdup_printf ("/crossval/C55/golden/%s",
+        goldens[i].vocab ? goldens[i].golden : goldens[i].source);
 
     g_test_add_data_func (path, &goldens[i], test_golden);
   }
