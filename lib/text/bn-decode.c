@@ -13,21 +13,14 @@
  * no more than a whole text and gives the same.
  *
  * Nearly all tokens only have their text appended. For that the results of
- * the stages at the front are kept in one block, with a kind for each token. */
+ * the stages at the front are kept, and bn-pieces.c joins them; all tokens if
+ * nothing but joining follows, else those of whole characters. */
 #include "bn-decode-stage.h"
+
+#include "bn-pieces.h"
 
 #include <pthread.h>
 #include <string.h>
-
-enum {
-  COPY_SIZE = 16, /* bytes that are copied at once */
-};
-
-/* Of a token. */
-typedef enum {
-  KIND_COMPLEX, /* its text goes through the stages */
-  KIND_PLAIN,   /* whole characters, which nothing changes */
-} TokenKind;
 
 struct BnStageState {
   GString *held;
@@ -49,7 +42,7 @@ struct BnDecoder {
    * a GMutex, so that thread sanitizers see it.) */
   pthread_mutex_t mutex;
   BnStrings texts; /* of tokens that are not the first; may be vocab's */
-  uint8_t *kinds;
+  BnPieces *pieces;
 };
 
 static const char replacement[] = "\xEF\xBF\xBD";
@@ -111,7 +104,7 @@ bn_decoder_free (BnDecoder *self)
     g_free (self->texts.bytes);
     g_free (self->texts.offsets);
   }
-  g_free (self->kinds);
+  g_clear_pointer (&self->pieces, bn_pieces_free);
   g_free (self->stages);
   pthread_mutex_destroy (&self->mutex);
   g_free (self);
@@ -371,38 +364,59 @@ has_stage (const BnDecoder *self, BnStageType type)
   return FALSE;
 }
 
+/* Whether the stages behind the front only make characters of bytes, once the
+ * first space is gone. */
+static gboolean
+only_joins (const BnDecoder *self)
+{
+  for (unsigned i = self->n_front; i < self->n_stages; i++) {
+    const BnStage *stage = &self->stages[i];
+
+    if (stage->type != BN_STAGE_FUSE && stage->type != BN_STAGE_JOIN
+        && (stage->type != BN_STAGE_STRIP || !stage->is_open
+            || stage->stop > 0))
+      return FALSE;
+  }
+  return has_stage (self, BN_STAGE_JOIN);
+}
+
 static void
-make_kinds (BnDecoder *self)
+make_pieces (BnDecoder *self)
 {
   const BnVocab *vocab = self->vocab;
-  const uint32_t total = self->texts.offsets[vocab->n_tokens];
+  gboolean joins = only_joins (self);
   gboolean has_bytes = has_stage (self, BN_STAGE_BYTE_FALLBACK);
-  uint8_t *kinds = g_new0 (uint8_t, vocab->n_tokens + 1);
+  g_autofree uint8_t *kinds = g_new0 (uint8_t, vocab->n_tokens + 1);
 
   for (uint32_t id = 0; id < vocab->n_tokens; id++) {
     uint32_t start = self->texts.offsets[id];
     size_t length = self->texts.offsets[id + 1] - start, bad;
     const uint8_t *text = self->texts.bytes + start;
 
-    if (!(vocab->attributes[id] & (self->hidden | self->never))
-        && length <= COPY_SIZE && total - start >= COPY_SIZE
-        && bn_utf8_validate (text, length, &bad)
-        && !(has_bytes && parse_byte ((const char *) text, length) >= 0))
-      kinds[id] = KIND_PLAIN;
+    if (vocab->attributes[id] & self->hidden)
+      kinds[id] = joins && (self->hidden & BN_TOKEN_UNKNOWN) ? BN_PIECE_CONTROL
+                                                             : BN_PIECE_OTHER;
+    else if (vocab->attributes[id] & self->never)
+      kinds[id] = BN_PIECE_HIDDEN;
+    else if (!joins
+             && (!bn_utf8_validate (text, length, &bad)
+                 || (has_bytes
+                     && parse_byte ((const char *) text, length) >= 0)))
+      kinds[id] = BN_PIECE_OTHER;
   }
-  self->kinds = kinds;
+  self->pieces = bn_pieces_new (&self->texts, kinds, vocab->n_tokens);
 }
 
 static void
 prepare (BnDecoder *self)
 {
   pthread_mutex_lock (&self->mutex);
-  if (self->kinds == NULL) {
+  if (self->pieces == NULL) {
     if (self->uses_pieces && self->n_front == 0)
       self->texts = self->vocab->pieces;
     else
       make_texts (self);
-    make_kinds (self);
+    make_pieces (self);
   }
   pthread_mutex_unlock (&self->mutex);
 }
@@ -683,7 +697,7 @@ end_stage (BnDecodeState *state, unsigned i, GString *out)
   }
 }
 
-/* Whether whole characters come out of the stages as they go in. */
+/* Whether what is in the pieces comes out of the stages as it goes in. */
 static gboolean
 is_plain (const BnDecodeState *state)
 {
@@ -695,10 +709,7 @@ is_plain (const BnDecodeState *state)
 
     switch (stage->type) {
       case BN_STAGE_FUSE:
-        break;
-      case BN_STAGE_JOIN:
-        if (own->joiner.n_pending > 0)
-          return FALSE;
+      case BN_STAGE_JOIN: /* bn_pieces_push() does what it does */
         break;
       case BN_STAGE_BYTE_FALLBACK:
         if (stage->is_open || own->held->len > 0)
@@ -754,40 +765,21 @@ push_complex (BnDecodeState *state, uint32_t id, GString *out)
   state->is_plain = is_plain (state);
 }
 
-/* Appends the texts of plain tokens at the beginning of ids; returns how
- * many. */
+/* Appends the texts of tokens at the beginning of ids that no stage but the
+ * joining one changes; returns how many. */
 static size_t
 push_plain (
-    const BnDecoder *decoder, const uint32_t *ids, size_t n_ids, GString *out)
+    BnDecodeState *state, const uint32_t *ids, size_t n_ids, GString *out)
 {
-  const uint32_t *offsets = decoder->texts.offsets;
-  const uint8_t *bytes = decoder->texts.bytes, *kinds = decoder->kinds;
-  const uint32_t n_tokens = decoder->vocab->n_tokens;
-  size_t i = 0;
+  const BnDecoder *decoder = state->decoder;
+  BnUtf8Joiner none = {.n_pending = 0}, *joiner = &none;
 
-  while (i < n_ids) {
-    /* Room for as many tokens as are likely to come, then for twice that. */
-    gsize length = out->len, room;
-    char *p, *end;
-
-    g_string_set_size (out, length + COPY_SIZE * MIN (n_ids - i, 4096));
-    room = out->allocated_len - length;
-    p = out->str + length;
-    end = p + room - COPY_SIZE;
-    while (i < n_ids && p < end) {
-      uint32_t id = ids[i];
-
-      if (id >= n_tokens || kinds[id] != KIND_PLAIN)
-        break;
-      memcpy (p, bytes + offsets[id], COPY_SIZE);
-      p += offsets[id + 1] - offsets[id];
-      i++;
-    }
-    g_string_truncate (out, (gsize) (p - out->str));
-    if (p < end)
-      break;
+  for (unsigned i = decoder->n_front; i < decoder->n_stages; i++) {
+    if (decoder->stages[i].type == BN_STAGE_JOIN)
+      joiner = &state->stages[i].joiner;
   }
-  return i;
+  return bn_pieces_push (decoder->pieces, joiner,
+      (state->flags & BN_DECODE_SPECIAL) != 0, ids, n_ids, out);
 }
 
 void
@@ -799,7 +791,7 @@ bn_decode_push (
 
   while (i < n_ids) {
     if (state->has_token && state->is_plain) {
-      i += push_plain (decoder, ids + i, n_ids - i, out);
+      i += push_plain (state, ids + i, n_ids - i, out);
       if (i == n_ids)
         break;
     }

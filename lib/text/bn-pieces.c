@@ -4,7 +4,7 @@
  * Ids are taken in blocks, so that room for the output is asked for once and
  * the loop over short pieces has nothing to decide. If a block had a piece
  * that is not UTF-8 by itself, its output is checked and mended as a whole; it
- * fits on the stack. Long pieces and those that need a look end a block. */
+ * fits on the stack. Long pieces and those that are not shown end a block. */
 #include "bn-pieces.h"
 
 #include <string.h>
@@ -17,11 +17,9 @@ enum {
 
   /* The last byte of a piece: its length and */
   LENGTH_MASK = 0x0F,
-  IS_LONG = 1 << 4,    /* bytes hold offset and length */
-  IS_PART = 1 << 5,    /* not characters by itself */
-  IS_CONTROL = 1 << 6, /* hidden unless asked for */
-  IS_HIDDEN = 1 << 7,
-  ANYTHING = 0xFF,
+  IS_LONG = 1 << 4, /* the bytes hold offset and length */
+  IS_PART = 1 << 5, /* not characters by itself */
+  KIND_SHIFT = 6,
 };
 
 typedef struct {
@@ -33,18 +31,17 @@ G_STATIC_ASSERT (sizeof (Piece) == PIECE_SIZE);
 
 struct BnPieces {
   BnStrings strings;
-  const uint16_t *attributes;
   uint32_t n_pieces;
-  Piece *table; /* made when it is needed first */
+  Piece *table; /* one more: nothing, for ids out of range */
 };
 
 static Piece
-make_piece (const BnPieces *self, uint32_t id)
+make_piece (const BnStrings *strings, uint32_t id, unsigned kind)
 {
   Piece piece = {.info = 0};
-  uint32_t start = self->strings.offsets[id];
-  uint32_t place[2] = {start, self->strings.offsets[id + 1] - start};
-  const uint8_t *bytes = self->strings.bytes + start;
+  uint32_t start = strings->offsets[id];
+  uint32_t place[2] = {start, strings->offsets[id + 1] - start};
+  const uint8_t *bytes = strings->bytes + start;
   size_t bad;
 
   if (place[1] <= MAX_INLINE) {
@@ -57,33 +54,20 @@ make_piece (const BnPieces *self, uint32_t id)
   /* Nothing at all does not end a character either. */
   if (place[1] == 0 || !bn_utf8_validate (bytes, place[1], &bad))
     piece.info |= IS_PART;
-  if (self->attributes[id] & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN))
-    piece.info |= IS_CONTROL;
-  else if (self->attributes[id] & BN_TOKEN_UNUSED)
-    piece.info |= IS_HIDDEN;
+  piece.info |= (uint8_t) (kind << KIND_SHIFT);
   return piece;
 }
 
-/* One more than there are tokens: nothing, for ids out of range. */
-static const Piece *
-get_table (BnPieces *self)
-{
-  if (g_once_init_enter (&self->table)) {
-    Piece *table = g_new0 (Piece, (size_t) self->n_pieces + 1);
-
-    for (uint32_t id = 0; id < self->n_pieces; id++)
-      table[id] = make_piece (self, id);
-    g_once_init_leave (&self->table, table);
-  }
-  return self->table;
-}
-
 BnPieces *
-bn_pieces_new (const BnStrings *strings, const uint16_t *attributes, uint32_t n)
+bn_pieces_new (const BnStrings *strings, const uint8_t *kinds, uint32_t n)
 {
   BnPieces *self = g_new (BnPieces, 1);
 
-  *self = (BnPieces){*strings, attributes, n, NULL};
+  self->strings = *strings;
+  self->n_pieces = n;
+  self->table = g_new0 (Piece, (size_t) n + 1);
+  for (uint32_t id = 0; id < n; id++)
+    self->table[id] = make_piece (strings, id, kinds[id]);
   return self;
 }
 
@@ -122,43 +106,37 @@ settle (BnUtf8Joiner *joiner, GString *out, gsize start)
   bn_utf8_joiner_push (joiner, copy, size - good, out);
 }
 
-/* Appends a shown piece of any kind. */
 static void
-push_piece (const BnPieces *self, BnPiecesState *state, const Piece *piece,
+push_long (const BnPieces *self, BnUtf8Joiner *joiner, const Piece *piece,
     GString *out)
 {
-  const uint8_t *bytes = piece->bytes;
-  uint32_t place[2] = {0, piece->info & LENGTH_MASK};
+  uint32_t place[2];
+  const uint8_t *bytes;
 
-  if (piece->info & IS_LONG) {
-    memcpy (place, piece->bytes, sizeof place);
-    bytes = self->strings.bytes + place[0];
-  }
-  if (state->strip_space && place[1] > 0 && *bytes == ' ') {
-    bytes++;
-    place[1]--;
-  }
-  state->strip_space = FALSE;
-  if (piece->info & IS_PART || place[1] == 0) {
-    bn_utf8_joiner_push (&state->joiner, bytes, place[1], out);
+  memcpy (place, piece->bytes, sizeof place);
+  bytes = self->strings.bytes + place[0];
+  if (piece->info & IS_PART) {
+    bn_utf8_joiner_push (joiner, bytes, place[1], out);
   } else {
-    bn_utf8_joiner_finish (&state->joiner, out);
+    bn_utf8_joiner_finish (joiner, out);
     g_string_append_len (out, (const char *) bytes, place[1]);
   }
 }
 
-void
-bn_pieces_push (BnPieces *self, BnPiecesState *state, gboolean show_control,
-    const uint32_t *ids, size_t n_ids, GString *out)
+size_t
+bn_pieces_push (const BnPieces *self, BnUtf8Joiner *joiner,
+    gboolean show_control, const uint32_t *ids, size_t n_ids, GString *out)
 {
-  const Piece *table = get_table (self), *piece = NULL;
+  const Piece *table = self->table, *piece = NULL;
   const uint32_t n_pieces = self->n_pieces;
-  const unsigned hidden = IS_HIDDEN | (show_control ? 0 : IS_CONTROL);
+  /* The high bit of the kind, its low one, and what makes a look necessary. */
+  const unsigned hidden = BN_PIECE_HIDDEN << KIND_SHIFT;
+  const unsigned control = BN_PIECE_CONTROL << KIND_SHIFT;
+  const unsigned care = hidden | (show_control ? 0 : control) | IS_LONG;
+  size_t i = 0;
 
-  for (size_t i = 0; i < n_ids;) {
+  while (i < n_ids) {
     const size_t end = i + MIN (n_ids - i, BLOCK);
-    const unsigned care = state->strip_space ? ANYTHING : hidden | IS_LONG;
-    BnUtf8Joiner *joiner = &state->joiner;
     unsigned seen = joiner->n_pending > 0 ? IS_PART : 0;
     gsize start = out->len;
     char *p;
@@ -179,18 +157,14 @@ bn_pieces_push (BnPieces *self, BnPiecesState *state, gboolean show_control,
     out->len = (gsize) (p - out->str);
     if (seen & IS_PART)
       settle (joiner, out, start);
-    if (i < end) {
-      if (!(piece->info & hidden))
-        push_piece (self, state, piece, out);
-      i++;
-    }
+    if (i == end)
+      continue;
+    if (piece->info >> KIND_SHIFT == BN_PIECE_OTHER)
+      break;
+    if (!(piece->info & care & ~IS_LONG))
+      push_long (self, joiner, piece, out);
+    i++;
   }
   out->str[out->len] = '\0';
-}
-
-void
-bn_pieces_finish (BnPiecesState *state, GString *out)
-{
-  bn_utf8_joiner_finish (&state->joiner, out);
-  state->strip_space = FALSE;
+  return i;
 }

@@ -15,28 +15,26 @@
 #include "bn-unicode.h"
 #include "bn-vocab.h"
 
-/* For all threads; what it gives never changes. */
+typedef enum {
+  BN_PIECE_SHOWN,
+  BN_PIECE_CONTROL, /* shown if asked for */
+  BN_PIECE_HIDDEN,
+  BN_PIECE_OTHER, /* not for joining */
+} BnPieceKind;
+
+/* Immutable, for all threads. */
 typedef struct BnPieces BnPieces;
 
-/* The first n of strings. Of attributes those count that say which tokens are
- * hidden: control and unknown ones unless asked for, unused ones always. What
- * strings and attributes point to stays with the caller and does not change
- * any more when the first text is joined. */
+/* The first n of strings, which stay with the caller; kinds is only read
+ * here. */
 BnPieces *bn_pieces_new (
-    const BnStrings *strings, const uint16_t *attributes, uint32_t n);
+    const BnStrings *strings, const uint8_t *kinds, uint32_t n);
 void bn_pieces_free (BnPieces *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnPieces, bn_pieces_free)
 
-/* What stands between two calls. Zero to begin. */
-typedef struct {
-  BnUtf8Joiner joiner;
-  gboolean strip_space; /* the next token that is shown loses a first space */
-} BnPiecesState;
-
-/* Appends the characters that are complete with these tokens; one U+FFFD for
- * every maximal invalid subpart. Ids out of range add nothing. */
-void bn_pieces_push (BnPieces *self, BnPiecesState *state,
+/* Appends the characters that are complete with these tokens, up to the first
+ * that is not for joining; returns how many tokens that were. One U+FFFD comes
+ * for every maximal invalid subpart, nothing for ids out of range. joiner is
+ * what stands between two calls, for bn_utf8_joiner_finish() at the end. */
+size_t bn_pieces_push (const BnPieces *self, BnUtf8Joiner *joiner,
     gboolean show_control, const uint32_t *ids, size_t n_ids, GString *out);
-
-/* Ends the text: one U+FFFD if a character was not finished. */
-void bn_pieces_finish (BnPiecesState *state, GString *out);

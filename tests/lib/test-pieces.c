@@ -9,7 +9,7 @@ enum { N_PIECES = 64, MAX_LENGTH = 40, N_IDS = 700, N_ROUNDS = 300 };
 typedef struct {
   uint8_t bytes[N_PIECES * MAX_LENGTH];
   uint32_t offsets[N_PIECES + 1];
-  uint16_t attributes[N_PIECES];
+  uint8_t kinds[N_PIECES];
   BnStrings strings;
 } Table;
 
@@ -28,9 +28,10 @@ fill (Table *self, GRand *rand)
                            : g_rand_int_range (rand, 0, MAX_LENGTH);
     gint32 start = g_rand_int_range (rand, 0, (gint32) sizeof source - length);
 
-    self->attributes[id] = BN_TOKEN_NORMAL;
+    self->kinds[id] = BN_PIECE_SHOWN;
     if (id % 8 == 0)
-      self->attributes[id] = (uint16_t) (1 << g_rand_int_range (rand, 0, 6));
+      self->kinds[id] =
+          (uint8_t) g_rand_int_range (rand, 0, BN_PIECE_HIDDEN + 1);
     self->offsets[id] = used;
     memcpy (self->bytes + used, source + start, (size_t) length);
     used += (uint32_t) length;
@@ -41,33 +42,43 @@ fill (Table *self, GRand *rand)
 
 /* What bn_pieces_push() promises, in the plainest way. */
 static void
-join (const Table *table, gboolean show_control, gboolean strip_space,
-    const uint32_t *ids, size_t n_ids, GString *out)
+join (const Table *table, gboolean show_control, const uint32_t *ids,
+    size_t n_ids, GString *out)
 {
   BnUtf8Joiner joiner = {.n_pending = 0};
 
   for (size_t i = 0; i < n_ids; i++) {
-    const uint8_t *bytes;
-    uint32_t length;
+    uint32_t id = ids[i];
 
-    if (ids[i] >= N_PIECES)
+    if (id >= N_PIECES || table->kinds[id] == BN_PIECE_HIDDEN
+        || (table->kinds[id] == BN_PIECE_CONTROL && !show_control))
       continue;
-    if (table->attributes[ids[i]] & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN)) {
-      if (!show_control)
-        continue;
-    } else if (table->attributes[ids[i]] & BN_TOKEN_UNUSED) {
-      continue;
-    }
-    bytes = table->bytes + table->offsets[ids[i]];
-    length = table->offsets[ids[i] + 1] - table->offsets[ids[i]];
-    if (strip_space && length > 0 && *bytes == ' ') {
-      bytes++;
-      length--;
-    }
-    strip_space = FALSE;
-    bn_utf8_joiner_push (&joiner, bytes, length, out);
+    bn_utf8_joiner_push (&joiner, table->bytes + table->offsets[id],
+        table->offsets[id + 1] - table->offsets[id], out);
   }
   bn_utf8_joiner_finish (&joiner, out);
+}
+
+static void
+check_streamed (const BnPieces *pieces, gboolean show_control, GRand *rand,
+    const uint32_t *ids, size_t n_ids, const GString *expected)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+  BnUtf8Joiner joiner = {.n_pending = 0};
+
+  for (size_t i = 0, step; i < n_ids; i += step) {
+    size_t bad;
+
+    step = (size_t) g_rand_int_range (rand, 1, 4);
+    step = MIN (step, n_ids - i);
+    g_assert_cmpuint (
+        bn_pieces_push (pieces, &joiner, show_control, ids + i, step, out), ==,
+        step);
+    g_assert_true (
+        bn_utf8_validate ((const uint8_t *) out->str, out->len, &bad));
+  }
+  bn_utf8_joiner_finish (&joiner, out);
+  g_assert_cmpmem (out->str, out->len, expected->str, expected->len);
 }
 
 static void
@@ -80,58 +91,46 @@ test_random (void)
     g_autoptr (BnPieces) pieces = NULL;
     g_autoptr (GString) expected = g_string_new (NULL);
     g_autoptr (GString) found = g_string_new (NULL);
-    g_autoptr (GString) streamed = g_string_new (NULL);
-    gboolean show_control = round % 2, strip_space = round / 2 % 2;
-    BnPiecesState state = {.strip_space = strip_space};
+    gboolean show_control = round % 2;
+    BnUtf8Joiner joiner = {.n_pending = 0};
     uint32_t ids[N_IDS];
-    size_t n_ids = (size_t) g_rand_int_range (rand, 0, N_IDS), bad;
+    size_t n_ids = (size_t) g_rand_int_range (rand, 0, N_IDS);
 
     fill (table, rand);
     for (size_t i = 0; i < n_ids; i++)
       ids[i] = (uint32_t) g_rand_int_range (rand, 0, N_PIECES + 1);
     if (n_ids > 0)
       ids[n_ids / 2] = UINT32_MAX;
-    pieces = bn_pieces_new (&table->strings, table->attributes, N_PIECES);
-    join (table, show_control, strip_space, ids, n_ids, expected);
+    pieces = bn_pieces_new (&table->strings, table->kinds, N_PIECES);
+    join (table, show_control, ids, n_ids, expected);
 
-    bn_pieces_push (pieces, &state, show_control, ids, n_ids, found);
-    bn_pieces_finish (&state, found);
+    g_assert_cmpuint (
+        bn_pieces_push (pieces, &joiner, show_control, ids, n_ids, found), ==,
+        n_ids);
+    bn_utf8_joiner_finish (&joiner, found);
     g_assert_cmpmem (found->str, found->len, expected->str, expected->len);
     g_assert_cmpint (found->str[found->len], ==, '\0');
-
-    state = (BnPiecesState){.strip_space = strip_space};
-    for (size_t i = 0, step; i < n_ids; i += step) {
-      step = (size_t) g_rand_int_range (rand, 1, 4);
-      step = MIN (step, n_ids - i);
-      bn_pieces_push (pieces, &state, show_control, ids + i, step, streamed);
-      g_assert_true (bn_utf8_validate (
-          (const uint8_t *) streamed->str, streamed->len, &bad));
-    }
-    bn_pieces_finish (&state, streamed);
-    g_assert_cmpmem (
-        streamed->str, streamed->len, expected->str, expected->len);
+    check_streamed (pieces, show_control, rand, ids, n_ids, expected);
   }
 }
 
+/* A token that is not for joining is left to the caller. */
 static void
-test_shown (void)
+test_other (void)
 {
-  static uint8_t bytes[] = " a b";
-  static uint32_t offsets[] = {0, 2, 2, 4};
-  static const uint16_t attributes[] = {
-      BN_TOKEN_CONTROL, BN_TOKEN_NORMAL, BN_TOKEN_NORMAL};
-  static const uint32_t ids[] = {0, 3, 2, 2};
+  static uint8_t bytes[] = "ab\xC3xy";
+  static uint32_t offsets[] = {0, 1, 2, 3, 5};
+  static const uint8_t kinds[] = {
+      BN_PIECE_SHOWN, BN_PIECE_OTHER, BN_PIECE_SHOWN, BN_PIECE_HIDDEN};
+  static const uint32_t ids[] = {0, 3, 0, 2, 1, 0};
   const BnStrings strings = {bytes, offsets};
-  g_autoptr (BnPieces) pieces = bn_pieces_new (&strings, attributes, 3);
+  g_autoptr (BnPieces) pieces = bn_pieces_new (&strings, kinds, 4);
   g_autoptr (GString) out = g_string_new ("x");
-  BnPiecesState state = {.strip_space = TRUE};
+  BnUtf8Joiner joiner = {.n_pending = 0};
 
-  /* What is hidden or unknown leaves the space to the next. */
-  bn_pieces_push (pieces, &state, FALSE, ids, 2, out);
-  g_assert_true (state.strip_space);
-  bn_pieces_push (pieces, &state, FALSE, ids + 2, 2, out);
-  g_assert_false (state.strip_space);
-  g_assert_cmpstr (out->str, ==, "xb b");
+  g_assert_cmpuint (bn_pieces_push (pieces, &joiner, TRUE, ids, 6, out), ==, 4);
+  g_assert_cmpstr (out->str, ==, "xaa");
+  g_assert_cmpuint (joiner.n_pending, ==, 1);
 }
 
 int
@@ -140,6 +139,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/pieces/random", test_random);
-  g_test_add_func ("/pieces/shown", test_shown);
+  g_test_add_func ("/pieces/other", test_other);
   return g_test_run ();
 }
