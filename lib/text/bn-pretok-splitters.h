@@ -68,3 +68,6 @@ size_t bn_split_indent (const uint8_t *p, const uint8_t *end);
 size_t bn_split_each_punctuation (const uint8_t *p, const uint8_t *end);
 size_t bn_split_exaone_moe (const uint8_t *p, const uint8_t *end);
 size_t bn_split_white_space (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek_cjk_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_deepseek_llm_punctuation_hf (
+    const uint8_t *p, const uint8_t *end);

@@ -173,9 +173,22 @@ bn_split_spaced_punctuation (const uint8_t *p, const uint8_t *end)
 
 /* [\x{4E00}-\x{9FA5}\x{0800}-\x{4E00}\x{AC00}-\x{D7FF}]+ */
 static gboolean
-is_deepseek_cjk (uint32_t cp)
+is_deepseek_cjk_hf (uint32_t cp)
 {
   return (cp >= 0x0800 && cp <= 0x9FA5) || (cp >= 0xAC00 && cp <= 0xD7FF);
+}
+
+size_t
+bn_split_deepseek_cjk_hf (const uint8_t *p, const uint8_t *end)
+{
+  return split_runs (p, end, is_deepseek_cjk_hf);
+}
+
+/* For llama.cpp all white space is ASCII where an expression has no \p{..}. */
+static gboolean
+is_deepseek_cjk (uint32_t cp)
+{
+  return is_deepseek_cjk_hf (cp) && !(bn_char_flags (cp) & WS);
 }
 
 size_t
@@ -286,11 +299,17 @@ is_deepseek_llm_letter (uint32_t cp)
 /* [!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}
  *  \x{3000}-\x{3002}] */
 static gboolean
-is_deepseek_llm_punctuation (uint32_t cp)
+is_deepseek_llm_punctuation_hf (uint32_t cp)
 {
   return (cp >= '!' && cp <= '/') || (cp >= ':' && cp <= '~')
          || (cp >= 0xFF01 && cp <= 0xFF0F) || (cp >= 0xFF1A && cp <= 0xFF5E)
          || (cp >= 0x2018 && cp <= 0x201F) || (cp >= 0x3000 && cp <= 0x3002);
+}
+
+static gboolean
+is_deepseek_llm_punctuation (uint32_t cp)
+{
+  return cp != 0x3000 && is_deepseek_llm_punctuation_hf (cp);
 }
 
 /* \s?[class]+ */
@@ -337,6 +356,18 @@ size_t
 bn_split_deepseek_llm_punctuation (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_deepseek_llm_punctuation);
+}
+
+static size_t
+match_deepseek_llm_punctuation_hf (const uint8_t *p, const uint8_t *end)
+{
+  return match_spaced_class (p, end, is_deepseek_llm_punctuation_hf);
+}
+
+size_t
+bn_split_deepseek_llm_punctuation_hf (const uint8_t *p, const uint8_t *end)
+{
+  return match_or_gap (p, end, match_deepseek_llm_punctuation_hf);
 }
 
 /* \s+$ */

@@ -21,6 +21,14 @@ static const BnPretokSet set_deepseek_coder = {
                           bn_split_each_number}};
 static const BnPretokSet set_deepseek3 = {"deepseek-3",
     {bn_split_numbers_by_three, bn_split_deepseek3_cjk, bn_split_deepseek3}};
+static const BnPretokSet set_deepseek_llm_hf = {"deepseek-llm-hf",
+    {bn_split_each_newline, bn_split_deepseek_llm_letters,
+        bn_split_deepseek_llm_punctuation_hf, bn_split_trailing_space,
+        bn_split_deepseek_cjk_hf, bn_split_numbers}};
+static const BnPretokSet set_deepseek_coder_hf = {
+    "deepseek-coder-hf", {bn_split_each_newline, bn_split_spaced_letters,
+                             bn_split_spaced_punctuation,
+                             bn_split_deepseek_cjk_hf, bn_split_each_number}};
 static const BnPretokSet set_falcon = {"falcon",
     {bn_split_falcon_punctuation, bn_split_gpt2, bn_split_three_digits}};
 static const BnPretokSet set_starcoder = {
@@ -92,7 +100,8 @@ static const BnPretokSet *const sets[] = {&set_default, &set_gpt2, &set_llama3,
     &set_minicpm5_hf, &set_gpt4o_hf, &set_tekken_hf, &set_chameleon,
     &set_tiny_aya, &set_tiny_aya_hf, &set_kimi, &set_kimi_hf, &set_superbpe,
     &set_superbpe_hf, &set_afmoe, &set_exaone_moe, &set_exaone_moe_hf,
-    &set_lines, &set_spark, &set_granite, &set_white_space, NULL};
+    &set_lines, &set_spark, &set_granite, &set_white_space,
+    &set_deepseek_llm_hf, &set_deepseek_coder_hf, NULL};
 
 #define IM BN_PRETOK_IGNORE_MERGES
 #define BOS BN_PRETOK_ADD_BOS
@@ -117,8 +126,8 @@ static const BnPretok pretoks[] = {
     {"glm4", &set_llama3, &set_llama3_hf, BN_PRETOK_NO_BOS | IM | CS},
     {"chatglm-bpe", &set_llama3, &set_llama3_hf, BN_PRETOK_NO_BOS | CS},
     {"laguna", &set_laguna, &set_laguna_hf, 0},
-    {"deepseek-llm", &set_deepseek_llm, NULL, 0},
-    {"deepseek-coder", &set_deepseek_coder, NULL, 0},
+    {"deepseek-llm", &set_deepseek_llm, &set_deepseek_llm_hf, 0},
+    {"deepseek-coder", &set_deepseek_coder, &set_deepseek_coder_hf, 0},
     {"deepseek-v3", &set_deepseek3, NULL, 0},
     {"hy_v4", &set_deepseek3, NULL, 0},
     {"hunyuan-dense", &set_deepseek3, NULL, 0},

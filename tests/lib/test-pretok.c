@@ -32,6 +32,8 @@
   " ?[^(" SPACES "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{0964}"          \
   "\\x{06D4}\\x{060C})]+"
 
+/* White space of all kinds is ASCII where llama.cpp has no \p{..}. */
+#define NOT_SPACE(class) "((?!" S ")" class ")+"
 #define HF_CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define UP "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOW "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
@@ -129,11 +131,24 @@ static const struct {
     {"deepseek-llm",
         {"[\\r\\n]", S "?" DS_LLM_LETTERS "+",
             S "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-"
+              "\\x{201F}\\x{3001}-\\x{3002}]+",
+            S "+$",
+            NOT_SPACE (
+                "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]"),
+            "\\p{N}+"}},
+    {"deepseek-coder",
+        {"[\\r\\n]", S "?\\p{L}+", S "?\\p{P}+",
+            NOT_SPACE (
+                "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]"),
+            "\\p{N}"}},
+    {"deepseek-llm-hf",
+        {"[\\r\\n]", S "?" DS_LLM_LETTERS "+",
+            S "?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-"
               "\\x{201F}\\x{3000}-\\x{3002}]+",
             S "+$",
             "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
             "\\p{N}+"}},
-    {"deepseek-coder",
+    {"deepseek-coder-hf",
         {"[\\r\\n]", S "?\\p{L}+", S "?\\p{P}+",
             "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
             "\\p{N}"}},
