@@ -226,32 +226,94 @@ merge_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
+/* Appends the ids of a word that is not in the cache. */
+static gboolean
+encode_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, BnIds *out)
+{
+  if (self->words && length <= self->max_word_length) {
+    uint32_t id = find_word (self, word, length)->id;
+
+    if (id != BN_TOKEN_NONE) {
+      bn_ids_push (out, id);
+      return TRUE;
+    }
+  }
+  return merge_word (self, scratch, word, length, out);
+}
+
+static gboolean
+learn_word (const BnBpe *self, BnScratch *scratch, const BnCachePlace *place,
+    const uint8_t *word, size_t length, BnIds *out)
+{
+  size_t first = out->n_ids;
+
+  if (!encode_word (self, scratch, word, length, out))
+    return FALSE;
+  bn_cache_insert (&scratch->cache, place, word, length, out->data + first,
+      out->n_ids - first);
+  return TRUE;
+}
+
 gboolean
 bn_bpe_encode (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
     size_t length, const uint8_t *end, BnIds *out)
 {
-  gboolean is_short = length <= BN_CACHE_MAX_WORD;
-  BnCacheKey key = {0, 0};
-  size_t first = out->n_ids;
+  BnCachePlace place;
 
-  if (!bn_ids_reserve (out, MAX (length, BN_CACHE_MAX_IDS)))
+  if (!bn_ids_reserve (out, length + BN_CACHE_INLINE_IDS))
     return FALSE;
-  if (is_short) {
-    key = bn_cache_key (word, length, end);
-    if (bn_cache_lookup (scratch, key, out))
-      return TRUE;
-  }
+  return bn_cache_lookup (&scratch->cache, word, length, end, &place, out)
+         || learn_word (self, scratch, &place, word, length, out);
+}
 
-  if (self->words && length <= self->max_word_length) {
-    uint32_t id = find_word (self, word, length)->id;
+/* Words in a row: first their places, so that the memory of all their entries
+ * is on the way before the first is needed. */
+static gboolean
+encode_words (const BnBpe *self, BnScratch *scratch, const uint8_t *start,
+    const uint32_t *ends, unsigned n_words, const uint8_t *end, BnIds *out)
+{
+  BnCachePlace places[BN_PRETOK_BATCH];
+  uint32_t from = 0;
 
-    if (id != BN_TOKEN_NONE)
-      bn_ids_push (out, id);
+  for (unsigned i = 0; i < n_words; from = ends[i++]) {
+    if (ends[i] - from > BN_CACHE_LONG_WORD)
+      continue;
+    places[i] = bn_cache_place (start + from, ends[i] - from, end);
+    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
   }
-  if (out->n_ids == first && !merge_word (self, scratch, word, length, out))
-    return FALSE;
-  if (is_short)
-    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  from = 0;
+  for (unsigned i = 0; i < n_words; from = ends[i++]) {
+    const uint8_t *word = start + from;
+    size_t length = ends[i] - from;
+
+    if (length <= BN_CACHE_LONG_WORD
+        && bn_cache_get (&scratch->cache, &places[i], word, length, out))
+      continue;
+    if (!learn_word (self, scratch, &places[i], word, length, out))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
+    const BnPretokSet *pretok, const uint8_t *text, size_t length, BnIds *out)
+{
+  BnPretokIter iter;
+  const uint8_t *start;
+  uint32_t ends[BN_PRETOK_BATCH];
+  unsigned n_words;
+
+  bn_pretok_iter_init (&iter, pretok, text, length);
+  while ((n_words = bn_pretok_iter_take (&iter, &start, ends)) > 0) {
+    bn_cache_settle (&scratch->cache);
+    /* No byte becomes more than one id; the rest is room to copy. */
+    if (!bn_ids_reserve (out, ends[n_words - 1] + BN_CACHE_INLINE_IDS)
+        || !encode_words (
+            self, scratch, start, ends, n_words, text + length, out))
+      return FALSE;
+  }
   return TRUE;
 }
 

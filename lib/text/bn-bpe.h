@@ -2,6 +2,7 @@
 /* Byte-level BPE: words are rows of bytes that a list of merges joins. */
 #pragma once
 
+#include "bn-pretok.h"
 #include "bn-scratch.h"
 #include "bn-vocab.h"
 
@@ -30,6 +31,10 @@ void bn_bpe_ignore_merges (BnBpe *self);
  * token are left out. FALSE if memory is short. */
 gboolean bn_bpe_encode (const BnBpe *self, BnScratch *scratch,
     const uint8_t *word, size_t length, const uint8_t *end, BnIds *out);
+
+/* The same for all words that pretok cuts a text into. */
+gboolean bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
+    const BnPretokSet *pretok, const uint8_t *text, size_t length, BnIds *out);
 
 /* The merges that can be made, in the order of their ranks, for digests. */
 void bn_bpe_foreach_merge (const BnBpe *self,

@@ -179,17 +179,9 @@ bpe_model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
     size_t length, unsigned fragment, BnIds *out)
 {
   const BpeModel *self = data;
-  BnPretokIter iter;
-  const uint8_t *word;
-  size_t word_length;
 
-  bn_pretok_iter_init (&iter, self->pretok, text, length);
-  while ((word_length = bn_pretok_iter_next (&iter, &word))) {
-    if (!bn_bpe_encode (
-            self->bpe, scratch, word, word_length, text + length, out))
-      return FALSE;
-  }
-  return TRUE;
+  return bn_bpe_encode_text (
+      self->bpe, scratch, self->pretok, text, length, out);
 }
 
 static void

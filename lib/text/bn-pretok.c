@@ -7,6 +7,7 @@
  * has passed, except over one character of white space, so all are linear. */
 #include "bn-pretok.h"
 
+#include "bn-marks.h"
 #include "bn-pretok-scan.h"
 #include "bn-pretok-splitters.h"
 
@@ -214,6 +215,7 @@ void
 bn_pretok_iter_init (BnPretokIter *iter, const BnPretokSet *set,
     const uint8_t *text, size_t size)
 {
+  iter->rules = bn_mark_rules_find (set);
   iter->stages = set->stages;
   iter->n_stages = 0;
   while (set->stages[iter->n_stages])
@@ -223,4 +225,43 @@ bn_pretok_iter_init (BnPretokIter *iter, const BnPretokSet *set,
   iter->ends[0] = size > 0 ? text + size : text; /* which may be NULL */
   for (unsigned i = 1; i <= iter->n_stages; i++)
     iter->ends[i] = text;
+}
+
+/* Puts the iterator to where a word begins. Nothing is open there: no
+ * expression of rules looks back. */
+static inline void
+move_to (BnPretokIter *iter, const uint8_t *pos)
+{
+  iter->pos = pos;
+  for (unsigned i = 1; i <= iter->n_stages; i++)
+    iter->ends[i] = pos;
+}
+
+unsigned
+bn_pretok_iter_take (
+    BnPretokIter *iter, const uint8_t **start, uint32_t ends[BN_PRETOK_BATCH])
+{
+  const uint8_t *word, *end = iter->ends[0];
+  unsigned n = 0;
+
+  *start = iter->pos;
+  if (iter->rules == NULL) {
+    for (; n < BN_PRETOK_BATCH && bn_pretok_iter_next (iter, &word); n++)
+      ends[n] = (uint32_t) (iter->pos - *start);
+    return n;
+  }
+  while (iter->pos < end && n <= BN_PRETOK_BATCH - BN_MARKS_WINDOW) {
+    uint32_t offset = (uint32_t) (iter->pos - *start);
+    unsigned n_found =
+        bn_marks_find (iter->rules, iter->pos, end, offset, ends + n);
+
+    if (n_found == 0) {
+      bn_pretok_iter_next (iter, &word);
+      ends[n++] = (uint32_t) (iter->pos - *start);
+    } else {
+      n += n_found;
+      move_to (iter, *start + ends[n - 1]);
+    }
+  }
+  return n;
 }

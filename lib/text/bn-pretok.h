@@ -63,6 +63,7 @@ const BnPretok *bn_pretok_list (size_t *n_pretoks);
 
 /* Walks over the words of a text; they follow each other without gaps. */
 typedef struct {
+  const struct BnMarkRules *rules; /* NULL if there are none for the stages */
   const BnSplitFn *stages;
   unsigned n_stages;
   const uint8_t *pos;
@@ -92,3 +93,11 @@ bn_pretok_iter_next (BnPretokIter *iter, const uint8_t **word)
   iter->pos = iter->ends[iter->n_stages];
   return (size_t) (iter->pos - pos);
 }
+
+/* Most words of one step. */
+enum { BN_PRETOK_BATCH = 128 };
+
+/* The next words, many at a time: their number, 0 at the end of the text;
+ * *start is where the first begins, ends is where each ends from there. */
+unsigned bn_pretok_iter_take (
+    BnPretokIter *iter, const uint8_t **start, uint32_t ends[BN_PRETOK_BATCH]);

@@ -200,17 +200,13 @@ static gboolean
 encode_part (const BnRawBpe *self, BnScratch *scratch, const uint8_t *part,
     size_t length, const uint8_t *end, BnIds *out)
 {
-  gboolean is_short = length <= BN_CACHE_MAX_WORD;
-  BnCacheKey key = {0, 0};
+  BnCachePlace place;
   size_t first = out->n_ids, n = 0, size;
 
-  if (!bn_ids_reserve (out, BN_CACHE_MAX_IDS))
+  if (!bn_ids_reserve (out, MAX (length, BN_CACHE_INLINE_IDS)))
     return FALSE;
-  if (is_short) {
-    key = bn_cache_key (part, length, end);
-    if (bn_cache_lookup (scratch, key, out))
-      return TRUE;
-  }
+  if (bn_cache_lookup (&scratch->cache, part, length, end, &place, out))
+    return TRUE;
   if (!(self->flags & BN_RAWBPE_ESCAPE)) {
     if (!merge_text (self, scratch, part, length, out))
       return FALSE;
@@ -229,8 +225,8 @@ encode_part (const BnRawBpe *self, BnScratch *scratch, const uint8_t *part,
     if (!merge_text (self, scratch, scratch->text, n, out))
       return FALSE;
   }
-  if (is_short)
-    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  bn_cache_insert (&scratch->cache, &place, part, length, out->data + first,
+      out->n_ids - first);
   return TRUE;
 }
 

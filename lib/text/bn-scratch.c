@@ -84,7 +84,7 @@ bn_scratch_new (void)
 {
   BnScratch *self = g_new0 (BnScratch, 1);
 
-  self->cache = g_malloc0_n (BN_CACHE_SETS, sizeof *self->cache);
+  bn_cache_init (&self->cache);
   return self;
 }
 
@@ -98,7 +98,7 @@ bn_scratch_free (BnScratch *self)
   g_free (self->spans.data);
   g_free (self->more_spans.data);
   g_free (self->found.data);
-  g_free (self->cache);
+  bn_cache_clear (&self->cache);
   bn_buffer_clear (&self->lattice);
   bn_buffer_clear (&self->packed);
   bn_buffer_clear (&self->unknown);

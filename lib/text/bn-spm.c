@@ -166,25 +166,22 @@ static gboolean
 encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
     size_t length, const uint8_t *end, gboolean add_space, BnIds *out)
 {
-  gboolean is_short = length < BN_CACHE_MAX_WORD;
-  BnCacheKey key = {0, 0};
+  uint8_t spaced[2 * BN_CACHE_LONG_WORD] = {' '};
+  const uint8_t *text = word; /* as the cache knows it */
+  size_t text_length = length + (add_space != 0);
+  BnCachePlace place;
   size_t first = out->n_ids, n = 0;
   size_t size;
 
-  if (!bn_ids_reserve (out, BN_CACHE_MAX_IDS))
+  if (!bn_ids_reserve (out, text_length * METASPACE_SIZE))
     return FALSE;
-  if (is_short) {
-    uint8_t spaced[BN_CACHE_MAX_WORD + 1] = {' '};
-
-    if (add_space) {
-      memcpy (spaced + 1, word, length);
-      key = bn_cache_key (spaced, length + 1, spaced + sizeof spaced);
-    } else {
-      key = bn_cache_key (word, length, end);
-    }
-    if (bn_cache_lookup (scratch, key, out))
-      return TRUE;
+  if (add_space && text_length <= BN_CACHE_LONG_WORD) {
+    memcpy (spaced + 1, word, length);
+    text = spaced;
+    end = spaced + sizeof spaced;
   }
+  if (bn_cache_lookup (&scratch->cache, text, text_length, end, &place, out))
+    return TRUE;
 
   if (!g_size_checked_mul (&size, length + 1, METASPACE_SIZE)
       || size > BN_MAX_TEXT_SIZE || !bn_scratch_reserve_text (scratch, size))
@@ -203,8 +200,8 @@ encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
   }
   if (!merge_text (self, scratch, scratch->text, n, out))
     return FALSE;
-  if (is_short)
-    bn_cache_insert (scratch, key, out->data + first, out->n_ids - first);
+  bn_cache_insert (&scratch->cache, &place, text, text_length,
+      out->data + first, out->n_ids - first);
   return TRUE;
 }
 

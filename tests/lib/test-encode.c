@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fast ways from text to ids: batches of texts on several threads. Their
- * results are those of the plain way. */
+/* The fast ways from text to ids: many words at a time, batches of texts on
+ * several threads. Their results are those of the plain ways. */
 #include <gio/gio.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "bitnet-tokenizer-private.h"
 #include "gguf/bn-gguf.h"
 #include "test-vocab.h"
+#include "text/bn-pretok.h"
 
 static BitnetTokenizer *
 build (TestVocab *vocab)
@@ -22,6 +23,79 @@ build (TestVocab *vocab)
       bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
   g_assert_no_error (error);
   return tokenizer;
+}
+
+/* ---- words ---- */
+
+/* What the rules of words tell apart, and what many words are made of. */
+static const char *const pieces[] = {"a", "b", "Z", "don", "x", " ", " ", "  ",
+    "\t", "\n", "\r\n", "\n\n", "\x0B", "1", "23", "4567", "'", "'s", "'RE",
+    "'ll", "\'d", ".", "--", "!?", "/", "+", "_", "\x01", "\x7F", "",
+    "\xC3\xA9", "\xD0\x96", "\xE4\xB8\xAD\xE6\x96\x87", "\xE0\xA4\xBF",
+    "\xC2\xA0", "\xE3\x80\x80", "\xC2\xB2", "\xE2\x80\x94", "\xF0\x9F\x98\x80",
+    "\xF0\x90\x90\x80", "\xE2\x82\xAC", "\xCC\x81"};
+
+/* Text of pieces, of which a few come often. */
+static void
+make_text (GRand *rand, GString *text)
+{
+  gint n = g_rand_int_range (rand, 0, 150);
+  const char *often[4];
+
+  g_string_truncate (text, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS (often); i++)
+    often[i] = pieces[g_rand_int_range (rand, 0, (gint) G_N_ELEMENTS (pieces))];
+  while (n-- > 0) {
+    if (g_rand_int_range (rand, 0, 3) == 0)
+      g_string_append (text,
+          pieces[g_rand_int_range (rand, 0, (gint) G_N_ELEMENTS (pieces))]);
+    else
+      g_string_append (
+          text, often[g_rand_int_range (rand, 0, G_N_ELEMENTS (often))]);
+    /* Ends of characters are no ends of words of raw bytes. */
+    if (g_rand_int_range (rand, 0, 500) == 0)
+      g_string_append_c (text, (char) g_rand_int_range (rand, 0x80, 0x100));
+  }
+}
+
+/* Many words at a time are the words that the splitters find one by one. */
+static void
+test_words (gconstpointer data)
+{
+  const BnPretokSet *set = data;
+  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  for (guint round = 0; round < 3000; round++) {
+    BnPretokIter one, many;
+    const uint8_t *word = NULL, *start, *bytes;
+    uint32_t ends[BN_PRETOK_BATCH];
+    unsigned n;
+    /* Exactly as much memory as there is text. */
+    g_autofree uint8_t *copy = NULL;
+
+    make_text (rand, text);
+    copy = g_memdup2 (text->str, text->len);
+    bytes = copy;
+    bn_pretok_iter_init (&one, set, bytes, text->len);
+    bn_pretok_iter_init (&many, set, bytes, text->len);
+    while ((n = bn_pretok_iter_take (&many, &start, ends)) > 0) {
+      for (unsigned i = 0; i < n; i++) {
+        size_t length = bn_pretok_iter_next (&one, &word);
+        uint32_t from = i > 0 ? ends[i - 1] : 0;
+
+        if (word != start + from || length != ends[i] - from) {
+          g_autofree char *shown = g_strescape (text->str, NULL);
+
+          g_error ("%s: \"%s\": word at %zu ends at %zu, expected %zu",
+              set->name, shown, (size_t) (start - bytes) + from,
+              (size_t) (start - bytes) + ends[i],
+              (size_t) (word - bytes) + length);
+        }
+      }
+    }
+    g_assert_cmpuint (bn_pretok_iter_next (&one, &word), ==, 0);
+  }
 }
 
 /* ---- batches ---- */
@@ -165,6 +239,11 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  for (const BnPretokSet *const *set = bn_pretok_sets (); *set; set++) {
+    g_autofree char *path = g_strconcat ("/encode/words/", (*set)->name, NULL);
+
+    g_test_add_data_func (path, *set, test_words);
+  }
   g_test_add_func ("/encode/batch", test_batch);
   g_test_add_func ("/encode/batch/lengths", test_batch_lengths);
   g_test_add_func ("/encode/batch/empty", test_batch_empty);
