@@ -11,6 +11,7 @@
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
 #include "text/bn-rawbpe.h"
+#include "text/bn-wordpiece.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
 #define PRE_DEFAULT "default"
@@ -463,7 +464,83 @@ load_spm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   return TRUE;
 }
 
+static void
+set_default_role (BnVocab *vocab, BnRole role, uint32_t id)
+{
+  if (vocab->roles[role] == BN_TOKEN_NONE && id < vocab->n_tokens)
+    vocab->roles[role] = id;
+}
+
+/* BOS and SEP stand around every text, whatever the file says. */
+static void
+set_bert_layouts (BnTokenizer *self)
+{
+  const uint32_t *roles = self->vocab->roles;
+  uint32_t items[5];
+  size_t n = 0, n_single;
+
+  if (roles[BN_ROLE_BOS] != BN_TOKEN_NONE)
+    items[n++] = roles[BN_ROLE_BOS];
+  items[n++] = BN_LAYOUT_A;
+  if (roles[BN_ROLE_SEP] != BN_TOKEN_NONE)
+    items[n++] = roles[BN_ROLE_SEP];
+  n_single = n;
+  items[n++] = BN_LAYOUT_B;
+  if (roles[BN_ROLE_SEP] != BN_TOKEN_NONE)
+    items[n++] = roles[BN_ROLE_SEP];
+  self->single =
+      (BnLayout){g_memdup2 (items, n_single * sizeof *items), n_single};
+  self->pair = (BnLayout){g_memdup2 (items, n * sizeof *items), n};
+}
+
+static gboolean
+load_wordpiece (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+    BnVocab *vocab, GCancellable *cancellable, GError **error)
+{
+  static const char metaspace[] = "\xE2\x96\x81";
+  gboolean is_llama_cpp = self->fidelity == BN_FIDELITY_LLAMA_CPP;
+  BnBertOptions bert = {
+      .clean_text = TRUE,
+      .split_chinese = TRUE,
+      .lowercase = TRUE,
+      .is_llama_cpp = is_llama_cpp,
+  };
+  BnWordPieceOptions options = {
+      .start = metaspace,
+      .start_length = strlen (metaspace),
+      .continuation = "",
+      .max_characters =
+          is_llama_cpp ? BN_WORDPIECE_NO_LIMIT : BN_WORDPIECE_MAX_CHARACTERS,
+      .has_empty_start = is_llama_cpp,
+      .bert = &bert,
+  };
+
+  bn_gguf_get_bool (gguf, KEY_PREFIX "normalizer.lowercase", &bert.lowercase);
+  bert.strip_accents = bert.lowercase;
+  bn_gguf_get_bool (
+      gguf, KEY_PREFIX "normalizer.strip_accents", &bert.strip_accents);
+
+  set_default_role (vocab, BN_ROLE_SEP, 102);
+  set_default_role (vocab, BN_ROLE_PAD, 0);
+  set_default_role (vocab, BN_ROLE_MASK, 103);
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, PRE_DEFAULT);
+  self->pre = g_strdup (PRE_DEFAULT);
+  self->add_sep = TRUE;
+  self->clean_spaces = TRUE;
+  self->vocab = vocab;
+  options.unknown = vocab->roles[BN_ROLE_UNK];
+  self->encoder = bn_encoder_new_wordpiece (vocab, &options);
+  if (self->encoder == NULL)
+    return fail (error, gguf, "no memory for the tables of WordPiece");
+  self->decoder = bn_decoder_new_word_piece (vocab, NULL, TRUE);
+  set_bert_layouts (self);
+  return TRUE;
+}
+
 static const Family families[] = {
+    {"bert", BN_SPELLING_METASPACE, 101, BN_TOKEN_NONE, 100, TRUE,
+        load_wordpiece},
     {"llama", BN_SPELLING_METASPACE, 1, 2, 0, TRUE, load_spm},
     {"gpt2", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE, load_bpe},
     {"whitespace", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE,
@@ -517,6 +594,16 @@ forces_bos (const BnTokenizer *self)
   return pretok && (pretok->flags & BN_PRETOK_FORCE_BOS);
 }
 
+/* What llama.cpp measures itself by for BERT is Hugging Face; where it differs
+ * (Hangul becomes its first letters, words have no greatest length), it is not
+ * meant. */
+static BnFidelity
+get_fidelity (const Family *family)
+{
+  return family->load == load_wordpiece ? BN_FIDELITY_HUGGINGFACE
+                                        : BN_FIDELITY_LLAMA_CPP;
+}
+
 BnTokenizer *
 bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
@@ -536,7 +623,7 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
 
   self = g_new0 (BnTokenizer, 1);
   self->fidelity =
-      fidelity == BN_FIDELITY_AUTO ? BN_FIDELITY_LLAMA_CPP : fidelity;
+      fidelity == BN_FIDELITY_AUTO ? get_fidelity (family) : fidelity;
   self->add_bos = family->add_bos;
   if (!family->load (self, gguf, family, vocab, cancellable, error))
     return NULL;

@@ -103,7 +103,7 @@ typedef enum {
 /**
  * BitnetFidelity:
  * @BITNET_FIDELITY_AUTO: as the source of the vocabulary: llama.cpp for a
- *   GGUF file, Hugging Face for all others
+ *   GGUF file, Hugging Face for all others and for WordPiece
  * @BITNET_FIDELITY_LLAMA_CPP: llama.cpp
  * @BITNET_FIDELITY_HUGGINGFACE: the library `tokenizers` of Hugging Face
  *

@@ -6,6 +6,8 @@
 
 #include "bitnet-error.h"
 
+#define METASPACE "\xE2\x96\x81"
+
 enum {
   MAX_STAGES = 64,
   /* How much longer stages may make a text, and how long all texts of a
@@ -107,14 +109,13 @@ read_replace (BnJson json, BnStage *stage, GError **error)
 static gboolean
 read_metaspace (BnJson json, BnStage *stage, GError **error)
 {
-  static const char metaspace[] = "\xE2\x96\x81";
   g_autofree char *scheme = NULL;
   gboolean add_prefix_space = TRUE;
   BnJson value = json;
 
   stage->type = BN_STAGE_METASPACE;
-  stage->pattern = g_strdup (metaspace);
-  stage->pattern_length = strlen (metaspace);
+  stage->pattern = g_strdup (METASPACE);
+  stage->pattern_length = strlen (METASPACE);
   if (!read_character (
           json, "replacement", &stage->pattern, &stage->pattern_length, error)
       || !bn_json_read_string (json, "prepend_scheme", &scheme, error)
@@ -285,7 +286,7 @@ take_stages (const BnVocab *vocab, GArray *stages)
   for (guint i = 0; i < stages->len; i++) {
     BnStageType type = g_array_index (stages, BnStage, i).type;
 
-    if (type == BN_STAGE_WORD_PIECE || type == BN_STAGE_SPACE)
+    if (type >= BN_STAGE_WORD_PIECE && type <= BN_STAGE_SPACE)
       hidden = BN_TOKEN_CONTROL;
   }
   decoder = bn_decoder_new (vocab, FALSE,
@@ -328,10 +329,11 @@ bn_decoder_new_word_piece (
     const BnVocab *vocab, const char *prefix, gboolean cleanup)
 {
   g_autoptr (GArray) stages = g_array_new (FALSE, FALSE, sizeof (BnStage));
+  const char *pattern = prefix ? prefix : METASPACE;
   BnStage stage = {
-      .type = BN_STAGE_WORD_PIECE,
-      .pattern = g_strdup (prefix),
-      .pattern_length = strlen (prefix),
+      .type = prefix ? BN_STAGE_WORD_PIECE : BN_STAGE_PHANTOM,
+      .pattern = g_strdup (pattern),
+      .pattern_length = strlen (pattern),
       .cleans = cleanup,
   };
 

@@ -11,7 +11,6 @@
 #pragma once
 
 #include "bn-json.h"
-#include "bn-spnormalizer.h"
 #include "bn-unicode.h"
 #include "bn-vocab.h"
 
@@ -42,18 +41,10 @@ BnDecoder *bn_decoder_new_from_json (
 /* Where that member is null: the texts of tokens with spaces between. */
 BnDecoder *bn_decoder_new_joined (const BnVocab *vocab);
 
-/* {"type":"WordPiece"} with these members. */
+/* {"type":"WordPiece"} with these members. Where prefix is NULL, tokens are
+ * spelled as llama.cpp does: U+2581 is in front of those that begin a word. */
 BnDecoder *bn_decoder_new_word_piece (
     const BnVocab *vocab, const char *prefix, gboolean cleanup);
-
-/* As sentencepiece does: unknown tokens appear as unk_surface, each byte that
- * is part of no character as one U+FFFD. strip_space: the U+2581 at the very
- * beginning vanishes, with strip_all those of all pieces until there is
- * text. With a denormalizer, which is taken and may be NULL, the text appears
- * at its end. */
-BnDecoder *bn_decoder_new_sentencepiece (const BnVocab *vocab,
-    const char *unk_surface, gboolean strip_space, gboolean strip_all,
-    BnSpNormalizer *denormalizer);
 
 void bn_decoder_free (BnDecoder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnDecoder, bn_decoder_free)
@@ -65,7 +56,6 @@ typedef struct {
   const BnDecoder *decoder;
   unsigned flags;
   BnStageState *stages;
-  uint32_t token;     /* that goes through the stages */
   gboolean has_token; /* one has been shown */
   gboolean is_plain;  /* the stages let whole characters pass */
 } BnDecodeState;

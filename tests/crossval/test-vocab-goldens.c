@@ -96,7 +96,9 @@ check_text (BitnetTokenizer *tokenizer, gsize i, const char *text, gsize length,
   decoded = bitnet_tokenizer_decode (
       tokenizer, ids, n_ids, BITNET_DECODE_NONE, &decoded_length, &error);
   g_assert_no_error (error);
-  g_assert_cmpmem (decoded, decoded_length, text, length);
+  /* WordPiece forgets spaces, case and accents. */
+  if (strcmp (bitnet_tokenizer_get_algorithm (tokenizer), "wordpiece") != 0)
+    g_assert_cmpmem (decoded, decoded_length, text, length);
 
   for (gsize j = 0; j <= n_ids; j++) {
     g_autofree char *part =
@@ -106,7 +108,7 @@ check_text (BitnetTokenizer *tokenizer, gsize i, const char *text, gsize length,
     g_assert_true (g_utf8_validate (part, -1, NULL));
     g_string_append (streamed, part);
   }
-  g_assert_cmpstr (streamed->str, ==, text);
+  g_assert_cmpmem (streamed->str, streamed->len, decoded, decoded_length);
 }
 
 static void
@@ -228,6 +230,11 @@ test_golden (gconstpointer data)
         tokenizer, expected, n_expected, BITNET_DECODE_SPECIAL, NULL, &error);
     g_assert_no_error (error);
     n_wrong_texts += g_strcmp0 (found_text, decoded) != 0;
+    /* No row has a control token; unknown words show in any case. */
+    g_free (found_text);
+    found_text = bitnet_tokenizer_decode (
+        tokenizer, expected, n_expected, BITNET_DECODE_NONE, NULL, &error);
+    n_wrong_texts += g_strcmp0 (found_text, decoded) != 0;
   }
   g_assert_cmpuint (n_rows, ==, 1500);
   g_assert_cmpuint (n_wrong_ids, ==, 0);
@@ -238,13 +245,14 @@ int
 main (int argc, char **argv)
 {
   static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
-      "falcon", "starcoder", "deepseek-coder", "qwen2", "gemma-4"};
+      "falcon", "starcoder", "deepseek-coder", "qwen2", "gemma-4", "bert-bge"};
 
   static const Golden goldens[] = {
       {"gpt-2", "gpt-2", NULL},
       {"llama-3", "llama-bpe", NULL},
       {"llama-2", "llama-spm", NULL},
       {"llama-2", NULL, "llama-2/tokenizer.model"},
+      {"bert", "bert-bge", NULL},
   };
 
   g_test_init (&argc, &argv, NULL);

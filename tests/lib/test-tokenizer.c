@@ -692,9 +692,9 @@ test_pre_missing (void)
 }
 
 static void
-set_model_bert (TestVocab *vocab)
+set_model_plamo (TestVocab *vocab)
 {
-  test_vocab_set_string (vocab, KEY "model", "bert");
+  test_vocab_set_string (vocab, KEY "model", "plamo2");
 }
 
 static void
@@ -759,7 +759,7 @@ test_errors (void)
     void (*damage) (TestVocab *vocab);
     const char *message; /* a part of it */
   } errors[] = {
-      {set_model_bert, "\"bert\""},
+      {set_model_plamo, "\"plamo2\""},
       {set_model_none, "has no tokenizer"},
       {remove_model, KEY "model is missing"},
       {remove_tokens, KEY "tokens is missing"},
