@@ -11,6 +11,7 @@
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
 #include "text/bn-rawbpe.h"
+#include "text/bn-spmodel.h"
 #include "text/bn-wordpiece.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
@@ -538,6 +539,63 @@ load_wordpiece (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   return TRUE;
 }
 
+/* The table of characters of a Unigram model; *charsmap is NULL if it has
+ * none. */
+static gboolean
+load_charsmap (const BnGguf *gguf, BnCharsmap **charsmap, GError **error)
+{
+  const char *key = KEY_PREFIX "precompiled_charsmap";
+  const BnGgufKv *kv;
+
+  *charsmap = NULL;
+  if (!find_array (gguf, key, 0, FALSE, &kv, error))
+    return FALSE;
+  if (kv == NULL)
+    return TRUE;
+  if (kv->element_type != BN_GGUF_I8 && kv->element_type != BN_GGUF_U8)
+    return fail (error, gguf,
+        "%s at offset %" G_GUINT64_FORMAT
+        " has elements of type %d, expected bytes (%d or %d)",
+        key, kv->offset, kv->element_type, BN_GGUF_U8, BN_GGUF_I8);
+  *charsmap = bn_charsmap_new (kv->data, (size_t) kv->count, error);
+  if (*charsmap == NULL)
+    g_prefix_error (error, "%s: %s at offset %" G_GUINT64_FORMAT ": ",
+        bn_gguf_get_path (gguf), key, kv->offset);
+  return *charsmap != NULL;
+}
+
+static gboolean
+load_ugm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+    BnVocab *vocab_, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
+  g_autoptr (BnVocab) vocab = vocab_;
+  gboolean is_llama_cpp = self->fidelity == BN_FIDELITY_LLAMA_CPP;
+  BnSpModelOptions options = {.is_unigram = TRUE,
+      .is_llama_cpp = is_llama_cpp,
+      .normalizer = {.is_llama_cpp = is_llama_cpp, .escape = TRUE}};
+  BnCharsmap *charsmap;
+
+  if (!load_charsmap (gguf, &charsmap, error))
+    return FALSE;
+  set_default_role (vocab, BN_ROLE_PAD, 0);
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, pre ? pre : PRE_DEFAULT);
+  bn_gguf_get_bool (
+      gguf, KEY_PREFIX "add_space_prefix", &options.normalizer.add_prefix);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "remove_extra_whitespaces",
+      &options.normalizer.remove_extra);
+  self->add_space_prefix = options.normalizer.add_prefix;
+  self->add_eos = TRUE;
+  self->pre = g_strdup (PRE_DEFAULT);
+  self->vocab = vocab;
+  self->encoder = bn_encoder_new_spmodel (
+      g_steal_pointer (&vocab), &options, charsmap, error);
+  if (self->encoder == NULL)
+    g_prefix_error (error, "%s: ", bn_gguf_get_path (gguf));
+  return self->encoder != NULL;
+}
+
 static const Family families[] = {
     {"bert", BN_SPELLING_METASPACE, 101, BN_TOKEN_NONE, 100, TRUE,
         load_wordpiece},
@@ -547,6 +605,7 @@ static const Family families[] = {
         load_bpe},
     {"gemma4", BN_SPELLING_METASPACE, BN_TOKEN_NONE, BN_TOKEN_NONE,
         BN_TOKEN_NONE, TRUE, load_bpe},
+    {"t5", BN_SPELLING_METASPACE, BN_TOKEN_NONE, 1, 2, FALSE, load_ugm},
 };
 
 static const Family *
