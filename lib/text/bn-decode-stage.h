@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bn-decode.h"
+#include "bn-spnormalizer.h"
 
 typedef enum {
   /* Of one token; some treat the first token of a text differently. */
@@ -18,9 +19,11 @@ typedef enum {
   BN_STAGE_SUFFIX,        /* pattern by a space, by nothing in the last */
   BN_STAGE_CTC,           /* repetitions and pattern vanish */
   BN_STAGE_BYTE_FALLBACK, /* <0xXX> to bytes */
+  BN_STAGE_PIECE_SPACE,   /* the U+2581 in front of the first piece */
   /* All tokens become one. */
   BN_STAGE_FUSE,
-  BN_STAGE_JOIN, /* of bytes that are characters together */
+  BN_STAGE_JOIN,      /* of bytes that are characters together */
+  BN_STAGE_NORMALIZE, /* of the whole text at its end */
 } BnStageType;
 
 typedef struct {
@@ -31,7 +34,10 @@ typedef struct {
   size_t content_length;
   size_t start, stop;
   gboolean removes_first; /* METASPACE */
-  gboolean cleans;        /* WORD_PIECE, PHANTOM, CTC */
+  gboolean removes_more;  /* PIECE_SPACE: of each piece until there is text */
+  BnSpNormalizer *normalizer; /* NORMALIZE; taken like the texts */
+  gboolean marks_bytes;       /* JOIN: see BnUtf8Joiner */
+  gboolean cleans;            /* WORD_PIECE, PHANTOM, CTC */
   /* What it sees is one token, of which it gets parts as they come. Follows
    * from the stages before it. */
   gboolean is_open;
@@ -42,3 +48,7 @@ typedef struct {
  * BN_TOKEN_UNKNOWN in hidden the unknown token always appears. */
 BnDecoder *bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
     const BnStage *stages, unsigned n_stages, unsigned hidden, unsigned never);
+
+/* The token appears as this text, which is taken. For one token, before the
+ * decoder is used. */
+void bn_decoder_set_text (BnDecoder *self, uint32_t token, char *text);

@@ -37,6 +37,8 @@ struct BnDecoder {
   unsigned n_stages;
   unsigned n_front; /* stages whose results are kept */
   unsigned hidden, never;
+  uint32_t special; /* token that has a text of its own */
+  char *special_text;
 
   /* Protects the making of the results, which happens at the first use. (Not
    * a GMutex, so that thread sanitizers see it.) */
@@ -44,6 +46,8 @@ struct BnDecoder {
   BnStrings texts; /* of tokens that are not the first; may be vocab's */
   BnPieces *pieces;
 };
+
+#define METASPACE "\xE2\x96\x81" /* U+2581 */
 
 static const char replacement[] = "\xEF\xBF\xBD";
 
@@ -68,6 +72,7 @@ bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
   self->n_stages = n_stages;
   self->hidden = hidden;
   self->never = never;
+  self->special = BN_TOKEN_NONE;
   while (self->n_front < n_stages && is_map (&stages[self->n_front]))
     self->n_front++;
   for (unsigned i = 0; i < n_stages; i++) {
@@ -93,12 +98,64 @@ bn_decoder_new_pieces (const BnVocab *vocab, gboolean strip_space)
       BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN, BN_TOKEN_UNUSED);
 }
 
+/* Whether a symbol of the user has U+2581 in its piece; other pieces have a
+ * space there. */
+static gboolean
+has_metaspace_symbol (const BnVocab *vocab)
+{
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    size_t length;
+    const uint8_t *piece;
+
+    if (!(vocab->attributes[id] & BN_TOKEN_USER_DEFINED))
+      continue;
+    piece = bn_vocab_piece (vocab, id, &length);
+    if (g_strstr_len ((const char *) piece, (gssize) length, METASPACE))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+BnDecoder *
+bn_decoder_new_sentencepiece (const BnVocab *vocab, const char *unk_surface,
+    gboolean strip_space, gboolean strip_all, BnSpNormalizer *denormalizer)
+{
+  BnStage stages[4];
+  unsigned n_stages = 0;
+  BnDecoder *self;
+
+  if (has_metaspace_symbol (vocab))
+    stages[n_stages++] = (BnStage){.type = BN_STAGE_REPLACE,
+        .pattern = g_strdup (METASPACE),
+        .pattern_length = strlen (METASPACE),
+        .content = g_strdup (" "),
+        .content_length = 1};
+  stages[n_stages++] = (BnStage){.type = BN_STAGE_PIECE_SPACE,
+      .start = strip_space ? 1 : 0,
+      .removes_more = strip_all};
+  stages[n_stages++] = (BnStage){.type = BN_STAGE_JOIN, .marks_bytes = TRUE};
+  if (denormalizer)
+    stages[n_stages++] =
+        (BnStage){.type = BN_STAGE_NORMALIZE, .normalizer = denormalizer};
+  self = bn_decoder_new (vocab, TRUE, stages, n_stages, BN_TOKEN_CONTROL, 0);
+  bn_decoder_set_text (self, vocab->roles[BN_ROLE_UNK], g_strdup (unk_surface));
+  return self;
+}
+
+void
+bn_decoder_set_text (BnDecoder *self, uint32_t token, char *text)
+{
+  self->special = token;
+  self->special_text = text;
+}
+
 void
 bn_decoder_free (BnDecoder *self)
 {
   for (unsigned i = 0; i < self->n_stages; i++) {
     g_free (self->stages[i].pattern);
     g_free (self->stages[i].content);
+    g_clear_pointer (&self->stages[i].normalizer, bn_spnormalizer_free);
   }
   if (self->texts.bytes != self->vocab->pieces.bytes) {
     g_free (self->texts.bytes);
@@ -106,6 +163,7 @@ bn_decoder_free (BnDecoder *self)
   }
   g_clear_pointer (&self->pieces, bn_pieces_free);
   g_free (self->stages);
+  g_free (self->special_text);
   pthread_mutex_destroy (&self->mutex);
   g_free (self);
 }
@@ -387,6 +445,7 @@ only_joins (const BnDecoder *self)
     const BnStage *stage = &self->stages[i];
 
     if (stage->type != BN_STAGE_FUSE && stage->type != BN_STAGE_JOIN
+        && stage->type != BN_STAGE_PIECE_SPACE
         && (stage->type != BN_STAGE_STRIP || !stage->is_open
             || stage->stop > 0))
       return FALSE;
@@ -407,7 +466,9 @@ make_pieces (BnDecoder *self)
     size_t length = self->texts.offsets[id + 1] - start, bad;
     const uint8_t *text = self->texts.bytes + start;
 
-    if (vocab->attributes[id] & self->hidden)
+    if (id == self->special)
+      kinds[id] = BN_PIECE_OTHER;
+    else if (vocab->attributes[id] & self->hidden)
       kinds[id] = joins && (self->hidden & BN_TOKEN_UNKNOWN) ? BN_PIECE_CONTROL
                                                              : BN_PIECE_OTHER;
     else if (vocab->attributes[id] & self->never)
@@ -448,6 +509,7 @@ reset_stages (BnDecodeState *state)
 
     g_string_truncate (held, 0);
     *own = (BnStageState){.held = held};
+    own->joiner.marks_bytes = decoder->stages[i].marks_bytes;
     own->is_done = decoder->stages[i].start == 0
                    || (state->flags & BN_DECODE_KEEP_SPACE) != 0;
   }
@@ -543,6 +605,41 @@ strip_part (BnDecodeState *state, unsigned i, const char *text, size_t length,
         own->held, stage->pattern, (gssize) stage->pattern_length);
 }
 
+static void
+normalize_text (BnDecodeState *state, unsigned i, const char *text,
+    size_t length, GString *out)
+{
+  const BnSpNormalizer *normalizer = state->decoder->stages[i].normalizer;
+  BnBuffer result = {.length = 0};
+
+  if (bn_spnormalizer_apply (
+          normalizer, (const uint8_t *) text, length, TRUE, &result))
+    feed (state, i + 1, (const char *) result.data, result.length, out);
+  bn_buffer_clear (&result);
+}
+
+/* PIECE_SPACE. Only pieces of text lose their U+2581, which is a space now. */
+static void
+strip_piece (BnDecodeState *state, unsigned i, const char *text, size_t length,
+    GString *out)
+{
+  const unsigned other = BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN | BN_TOKEN_BYTE;
+  const BnVocab *vocab = state->decoder->vocab;
+  BnStageState *own = &state->stages[i];
+  size_t piece_length;
+  const uint8_t *piece = bn_vocab_text (vocab, state->token, &piece_length);
+
+  if (!own->is_done && !(vocab->attributes[state->token] & other)
+      && piece_length >= strlen (METASPACE)
+      && memcmp (piece, METASPACE, strlen (METASPACE)) == 0) {
+    text++;
+    length--;
+    own->is_done = !state->decoder->stages[i].removes_more;
+  }
+  own->is_done |= length > 0;
+  feed (state, i + 1, text, length, out);
+}
+
 /* Ends a run of byte tokens: a text, if it is one, else U+FFFD for each. */
 static void
 end_run (BnDecodeState *state, unsigned i, GString *out)
@@ -624,6 +721,12 @@ feed_token (BnDecodeState *state, unsigned i, const char *text, size_t length,
       break;
     case BN_STAGE_CTC:
       feed_ctc (state, i, text, length, out);
+      break;
+    case BN_STAGE_NORMALIZE:
+      normalize_text (state, i, text, length, out);
+      break;
+    case BN_STAGE_PIECE_SPACE:
+      strip_piece (state, i, text, length, out);
       break;
     case BN_STAGE_BYTE_FALLBACK: {
       int byte = parse_byte (text, length);
@@ -733,6 +836,10 @@ is_plain (const BnDecodeState *state)
         if (!stage->is_open || !own->is_done || stage->stop > 0)
           return FALSE;
         break;
+      case BN_STAGE_PIECE_SPACE:
+        if (!own->is_done)
+          return FALSE;
+        break;
       default:
         return FALSE;
     }
@@ -753,6 +860,17 @@ is_shown (const BnDecodeState *state, uint32_t id)
   return !(attributes & decoder->never);
 }
 
+/* To sentencepiece a hidden token ends a run of bytes, too. */
+static void
+end_bytes (BnDecodeState *state, GString *out)
+{
+  for (unsigned i = state->decoder->n_front; i < state->decoder->n_stages;
+       i++) {
+    if (state->stages[i].joiner.marks_bytes)
+      end_stage (state, i, out);
+  }
+}
+
 static void
 push_complex (BnDecodeState *state, uint32_t id, GString *out)
 {
@@ -761,10 +879,16 @@ push_complex (BnDecodeState *state, uint32_t id, GString *out)
   const char *text = (const char *) decoder->texts.bytes + offsets[id];
   size_t length = offsets[id + 1] - offsets[id];
 
-  if (!is_shown (state, id))
+  if (!is_shown (state, id)) {
+    end_bytes (state, out);
     return;
-  if (!state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE)
-      && decoder->n_front > 0) {
+  }
+  state->token = id;
+  if (id == decoder->special) {
+    feed (state, decoder->n_front, decoder->special_text,
+        strlen (decoder->special_text), out);
+  } else if (!state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE)
+             && decoder->n_front > 0) {
     GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
 
     get_source (decoder, id, &text, &length);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "bn-json.h"
+#include "bn-spnormalizer.h"
 #include "bn-unicode.h"
 #include "bn-vocab.h"
 
@@ -46,6 +47,15 @@ BnDecoder *bn_decoder_new_joined (const BnVocab *vocab);
 BnDecoder *bn_decoder_new_word_piece (
     const BnVocab *vocab, const char *prefix, gboolean cleanup);
 
+/* As sentencepiece does: unknown tokens appear as unk_surface, each byte that
+ * is part of no character as one U+FFFD. strip_space: the U+2581 at the very
+ * beginning vanishes, with strip_all those of all pieces until there is
+ * text. With a denormalizer, which is taken and may be NULL, the text appears
+ * at its end. */
+BnDecoder *bn_decoder_new_sentencepiece (const BnVocab *vocab,
+    const char *unk_surface, gboolean strip_space, gboolean strip_all,
+    BnSpNormalizer *denormalizer);
+
 void bn_decoder_free (BnDecoder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnDecoder, bn_decoder_free)
 
@@ -56,6 +66,7 @@ typedef struct {
   const BnDecoder *decoder;
   unsigned flags;
   BnStageState *stages;
+  uint32_t token;     /* that goes through the stages */
   gboolean has_token; /* one has been shown */
   gboolean is_plain;  /* the stages let whole characters pass */
 } BnDecodeState;

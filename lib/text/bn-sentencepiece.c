@@ -339,6 +339,24 @@ check_model_type (const BnFile *file, const BnSpProto *proto, GError **error)
   }
 }
 
+/* The table of characters of a normalizer; NULL without an error if it has
+ * none. */
+static gboolean
+read_charsmap (const BnFile *file, const BnSpNormalizerSpec *spec,
+    BnCharsmap **charsmap, GError **error)
+{
+  *charsmap = NULL;
+  if (spec->charsmap.length == 0)
+    return TRUE;
+  *charsmap =
+      bn_charsmap_new (spec->charsmap.data, spec->charsmap.length, error);
+  if (*charsmap == NULL)
+    g_prefix_error (error,
+        "%s: SentencePiece model, offset %" G_GSIZE_FORMAT ": ", file->path,
+        spec->charsmap_offset);
+  return *charsmap != NULL;
+}
+
 static BnEncoder *
 build_encoder (const BnFile *file, const BnSpProto *proto,
     const BnSentencepieceOptions *options, BnVocab *vocab_, GError **error)
@@ -362,21 +380,38 @@ build_encoder (const BnFile *file, const BnSpProto *proto,
   if (is_llama_cpp && !is_unigram)
     return bn_encoder_new_spm (
         g_steal_pointer (&vocab), spec->add_dummy_prefix);
-  if (spec->charsmap.length > 0) {
-    charsmap =
-        bn_charsmap_new (spec->charsmap.data, spec->charsmap.length, error);
-    if (charsmap == NULL) {
-      g_prefix_error (error,
-          "%s: SentencePiece model, offset %" G_GSIZE_FORMAT ": ", file->path,
-          spec->charsmap_offset);
-      return NULL;
-    }
-  }
+  if (!read_charsmap (file, spec, &charsmap, error))
+    return NULL;
   encoder = bn_encoder_new_spmodel (
       g_steal_pointer (&vocab), &model, g_steal_pointer (&charsmap), error);
   if (encoder == NULL)
     g_prefix_error (error, "%s: SentencePiece model: ", file->path);
   return encoder;
+}
+
+static BnDecoder *
+build_decoder (const BnFile *file, const BnSpProto *proto, const BnVocab *vocab,
+    GError **error)
+{
+  const BnSpNormalizerSpec *spec = &proto->denormalizer;
+  gboolean remove_extra = proto->normalizer.remove_extra_whitespaces;
+  g_autofree char *surface =
+      g_utf8_make_valid ((const char *) proto->unk_surface.data,
+          (gssize) proto->unk_surface.length);
+  BnSpNormalizer *denormalizer = NULL;
+  BnCharsmap *charsmap;
+
+  if (!read_charsmap (file, spec, &charsmap, error))
+    return NULL;
+  if (charsmap) {
+    const BnSpNormalizerOptions options = {.add_prefix = spec->add_dummy_prefix,
+        .remove_extra = spec->remove_extra_whitespaces};
+
+    denormalizer = bn_spnormalizer_new (&options, charsmap, NULL);
+  }
+  return bn_decoder_new_sentencepiece (vocab, surface,
+      proto->normalizer.add_dummy_prefix || remove_extra, remove_extra,
+      denormalizer);
 }
 
 gboolean
@@ -430,9 +465,12 @@ bn_sentencepiece_load (const BnFile *file,
       build_encoder (file, proto, options, g_steal_pointer (&vocab), error);
   if (self->encoder == NULL)
     return NULL;
-  if (self->fidelity != BN_FIDELITY_LLAMA_CPP
-      && proto->normalizer.escape_whitespaces
-      && !test_samples (file, proto, self, cancellable, error))
-    return NULL;
+  if (self->fidelity != BN_FIDELITY_LLAMA_CPP) {
+    self->decoder = build_decoder (file, proto, self->vocab, error);
+    if (self->decoder == NULL
+        || (proto->normalizer.escape_whitespaces
+            && !test_samples (file, proto, self, cancellable, error)))
+      return NULL;
+  }
   return g_steal_pointer (&self);
 }

@@ -113,6 +113,14 @@ bn_utf8_validate (const uint8_t *text, size_t size, size_t *bad)
   return TRUE;
 }
 
+/* For an invalid subpart of so many bytes. */
+static void
+mark_invalid (const BnUtf8Joiner *self, unsigned n_bytes, GString *out)
+{
+  for (unsigned i = self->marks_bytes ? n_bytes : 1; i > 0; i--)
+    g_string_append_len (out, replacement, sizeof replacement - 1);
+}
+
 void
 bn_utf8_joiner_push (
     BnUtf8Joiner *self, const uint8_t *bytes, size_t size, GString *out)
@@ -127,7 +135,7 @@ bn_utf8_joiner_push (
     int length = bn_utf8_decode (self->pending, self->n_pending + 1, &cp);
 
     if (length < 0) {
-      g_string_append_len (out, replacement, sizeof replacement - 1);
+      mark_invalid (self, self->n_pending, out);
       self->n_pending = 0;
       break;
     }
@@ -155,7 +163,7 @@ bn_utf8_joiner_push (
       memcpy (self->pending, bytes + i, self->n_pending);
       return;
     }
-    g_string_append_len (out, replacement, sizeof replacement - 1);
+    mark_invalid (self, (unsigned) -length, out);
     i += (unsigned) -length;
     valid = i;
   }
@@ -166,6 +174,6 @@ void
 bn_utf8_joiner_finish (BnUtf8Joiner *self, GString *out)
 {
   if (self->n_pending > 0)
-    g_string_append_len (out, replacement, sizeof replacement - 1);
+    mark_invalid (self, self->n_pending, out);
   self->n_pending = 0;
 }

@@ -230,6 +230,7 @@ bn_utf8_announced_length (uint8_t lead)
 typedef struct {
   uint8_t pending[4]; /* the valid beginning of one character */
   unsigned n_pending;
+  gboolean marks_bytes; /* a U+FFFD for every byte of an invalid subpart */
 } BnUtf8Joiner;
 
 /* Appends to out all characters that are complete with these bytes; one

@@ -169,7 +169,7 @@ read_scores (BnUnigram *self, GError **error)
       bn_vocab_text (vocab, id, &length);
       self->scores[id] = rules == BN_UNIGRAM_LLAMA_CPP
                              ? 0
-                             : (double) ((float) length * max) - 0.1;
+                             : (double) (float) ((float) length * max - 0.1);
     }
     self->max_magnitude = MAX (self->max_magnitude, fabs (self->scores[id]));
   }
@@ -284,12 +284,12 @@ character_length (const uint8_t *p, size_t available)
 }
 
 static inline void
-offer (Node *node, double sum, double rounded, uint32_t start, uint32_t id)
+offer (Node *node, double sum, uint32_t start, uint32_t id)
 {
   if (node->start == NO_START) {
-    *node = (Node){rounded, -INFINITY, start, id, 0};
+    *node = (Node){sum, -INFINITY, start, id, 0};
   } else if (sum > node->sum) {
-    *node = (Node){rounded, node->sum, start, id, 0};
+    *node = (Node){sum, node->sum, start, id, 0};
   } else {
     node->second = MAX (node->second, sum);
   }
@@ -314,22 +314,16 @@ find_ways (const BnUnigram *self, const uint8_t *word, size_t length,
     size = character_length (word + i, length - i);
     for (size_t end = i;
          end < length && bn_trie_step (trie, &node, word[end], &id);) {
-      double candidate;
-
       end++;
       if (id == BN_TRIE_NONE)
         continue;
-      candidate = self->scores[id] + here;
-      offer (&nodes[end], candidate, round_sum (self, candidate), (uint32_t) i,
-          id);
+      offer (&nodes[end], round_sum (self, self->scores[id] + here),
+          (uint32_t) i, id);
       has_character |= end == i + size;
     }
-    if (!has_character) {
-      double candidate = round_sum (self, self->unknown_score + here);
-
-      offer (&nodes[i + size], candidate, candidate, (uint32_t) i,
-          self->options.unknown | UNKNOWN_FLAG);
-    }
+    if (!has_character)
+      offer (&nodes[i + size], round_sum (self, self->unknown_score + here),
+          (uint32_t) i, self->options.unknown | UNKNOWN_FLAG);
   }
 }
 
