@@ -547,5 +547,6 @@ bitnet_template_encode (BitnetTemplate *self, BitnetConversation *conversation,
   texts = list_texts (tokenizer, parts, flags);
   return bitnet_tokenizer_encode_parts (tokenizer,
       (const BitnetTextPart *) (void *) texts->data, texts->len,
-      flags & BITNET_ENCODE_PARSE_SPECIAL, n_tokens, error);
+      flags & (BITNET_ENCODE_PARSE_SPECIAL | BITNET_ENCODE_STRICT), n_tokens,
+      error);
 }

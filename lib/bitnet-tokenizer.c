@@ -183,6 +183,10 @@ make_id (const BnTokenizer *parts)
       checksum, vocab->texts.bytes, vocab->texts.offsets[vocab->n_tokens]);
   if (parts->bpe)
     bn_bpe_foreach_merge (parts->bpe, digest_merge, content);
+  if (parts->char_bpe)
+    bn_char_bpe_foreach_merge (parts->char_bpe, digest_merge, content);
+  if (parts->identity)
+    digest_string (content, parts->identity);
   flush_digest (checksum, content);
   return g_strdup (g_checksum_get_string (checksum));
 }
@@ -305,22 +309,20 @@ bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
   return bn_vocab_lookup (self->inner->vocab, text, strlen (text));
 }
 
-/* Encodes a text that has been checked; the stretches make it up. */
+/* Encodes a text or, if b is not NULL, a pair. */
 static guint32 *
-encode (BitnetTokenizer *self, const uint8_t *text, gsize size,
-    const BnStretch *stretches, gsize n_stretches, BitnetEncodeFlags flags,
-    gsize *n_tokens, GError **error)
+encode (BitnetTokenizer *self, const BnInput *a, const BnInput *b,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
 {
-  const BnInput input = {text, stretches, n_stretches};
   BnIds ids = {.n_ids = 0};
 
   /* Also for no ids at all the result is a pointer. */
   if (!bn_ids_reserve (&ids, 1)
-      || !bn_tokenizer_encode (self->inner, &input, NULL,
-          (flags & BITNET_ENCODE_ADD_SPECIAL) != 0, &ids)) {
+      || !bn_tokenizer_encode (
+          self->inner, a, b, (flags & BITNET_ENCODE_ADD_SPECIAL) != 0, &ids)) {
     g_free (ids.data);
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-        "no memory to encode a text of %" G_GSIZE_FORMAT " bytes", size);
+        "no memory to encode a text");
     return NULL;
   }
   *n_tokens = ids.n_ids;
@@ -339,26 +341,91 @@ check_size (gsize size, GError **error)
   return FALSE;
 }
 
-/* offset is where text stands in a longer one, for the message. */
+/* A copy in which U+FFFD stands for what is not UTF-8 from offset bad on. */
+static GString *
+substitute (const uint8_t *text, gsize size, gsize bad, gboolean each_byte)
+{
+  GString *copy = g_string_sized_new (size + 2);
+
+  g_string_append_len (copy, (const char *) text, (gssize) bad);
+  for (gsize i = bad; i < size;) {
+    guint32 cp;
+    int length = bn_utf8_decode (text + i, size - i, &cp);
+
+    if (length > 0) {
+      g_string_append_len (copy, (const char *) text + i, length);
+      i += (guint) length;
+      continue;
+    }
+    g_string_append_unichar (copy, BN_REPLACEMENT_CHARACTER);
+    if (each_byte)
+      i++;
+    else
+      i = length < 0 ? i + (guint) -length : size;
+  }
+  return copy;
+}
+
+/* Makes text UTF-8, if it is none: then it lies in *copy afterwards. offset is
+ * where it stands in a longer one, for the message. */
 static gboolean
-check_utf8 (const char *text, gsize size, gsize offset, GError **error)
+make_utf8 (BitnetTokenizer *self, const char **text, gsize *size, gsize offset,
+    BitnetEncodeFlags flags, GString **copy, GError **error)
 {
   gsize bad;
 
-  if (bn_utf8_validate ((const uint8_t *) text, size, &bad))
+  if (!check_size (*size, error))
+    return FALSE;
+  if (bn_utf8_validate ((const uint8_t *) *text, *size, &bad))
     return TRUE;
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING,
-      "text is not UTF-8: found byte 0x%02X at offset %" G_GSIZE_FORMAT
-      ", expected a complete character",
-      (guint) (guchar) text[bad], offset + bad);
-  return FALSE;
+  if (flags & BITNET_ENCODE_STRICT) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING,
+        "text is not UTF-8: found byte 0x%02X at offset %" G_GSIZE_FORMAT
+        ", expected a complete character",
+        (guint) (guchar) (*text)[bad], offset + bad);
+    return FALSE;
+  }
+  *copy = substitute ((const uint8_t *) *text, *size, bad,
+      self->inner->fidelity == BN_FIDELITY_LLAMA_CPP);
+  *text = (*copy)->str;
+  *size = (*copy)->len;
+  return check_size (*size, error);
+}
+
+/* A text that is one stretch. */
+typedef struct {
+  BnInput input;
+  BnStretch stretch;
+  GString *copy;
+} Text;
+
+static void
+text_clear (Text *self)
+{
+  if (self->copy)
+    g_string_free (self->copy, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Text, text_clear)
+
+static gboolean
+text_init (Text *self, BitnetTokenizer *tokenizer, const char *text,
+    gssize length, BitnetEncodeFlags flags, GError **error)
+{
+  self->stretch.token = BN_TOKEN_NONE;
+  self->stretch.length = length < 0 ? strlen (text) : (gsize) length;
+  self->stretch.parse_special = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
+  if (!make_utf8 (tokenizer, &text, &self->stretch.length, 0, flags,
+          &self->copy, error))
+    return FALSE;
+  self->input = (BnInput){(const uint8_t *) text, &self->stretch, 1};
+  return TRUE;
 }
 
 guint32 *
 bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
     BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
 {
-  BnStretch stretch = {.token = BN_TOKEN_NONE};
+  g_auto (Text) a = {.copy = NULL};
 
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
   g_return_val_if_fail (text != NULL || length == 0, NULL);
@@ -366,13 +433,54 @@ bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text, gssize length,
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   *n_tokens = 0;
-  stretch.length = length < 0 ? strlen (text) : (gsize) length;
-  stretch.parse_special = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
-  if (!check_size (stretch.length, error)
-      || !check_utf8 (text, stretch.length, 0, error))
-    return NULL;
-  return encode (self, (const uint8_t *) text, stretch.length, &stretch, 1,
-      flags, n_tokens, error);
+  return text_init (&a, self, text, length, flags, error)
+             ? encode (self, &a.input, NULL, flags, n_tokens, error)
+             : NULL;
+}
+
+guint32 *
+bitnet_tokenizer_encode_pair (BitnetTokenizer *self, const char *first,
+    gssize first_length, const char *second, gssize second_length,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error)
+{
+  g_auto (Text) a = {.copy = NULL};
+  g_auto (Text) b = {.copy = NULL};
+
+  g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
+  g_return_val_if_fail (first != NULL || first_length == 0, NULL);
+  g_return_val_if_fail (second != NULL || second_length == 0, NULL);
+  g_return_val_if_fail (n_tokens != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  *n_tokens = 0;
+  return text_init (&a, self, first, first_length, flags, error)
+                 && text_init (&b, self, second, second_length, flags, error)
+             ? encode (self, &a.input, &b.input, flags, n_tokens, error)
+             : NULL;
+}
+
+/* Appends a part to the whole text. */
+static gboolean
+append_part (BitnetTokenizer *self, const BitnetTextPart *part,
+    BitnetEncodeFlags flags, GString *whole, BnStretch *stretch, GError **error)
+{
+  g_auto (Text) copy = {.copy = NULL};
+  const char *text = part->text;
+
+  stretch->token = BN_TOKEN_NONE;
+  if (text == NULL) {
+    stretch->token = part->token;
+    return TRUE;
+  }
+  stretch->length = part->length < 0 ? strlen (text) : (gsize) part->length;
+  stretch->parse_special =
+      (flags & BITNET_ENCODE_PARSE_SPECIAL) || part->parse_special;
+  if (!make_utf8 (
+          self, &text, &stretch->length, whole->len, flags, &copy.copy, error)
+      || !check_size (whole->len + stretch->length, error))
+    return FALSE;
+  g_string_append_len (whole, text, (gssize) stretch->length);
+  return TRUE;
 }
 
 guint32 *
@@ -382,7 +490,6 @@ bitnet_tokenizer_encode_parts (BitnetTokenizer *self,
 {
   g_autoptr (GString) text = NULL;
   g_autofree BnStretch *stretches = NULL;
-  gboolean parse_all = (flags & BITNET_ENCODE_PARSE_SPECIAL) != 0;
 
   g_return_val_if_fail (BITNET_IS_TOKENIZER (self), NULL);
   g_return_val_if_fail (parts != NULL || n_parts == 0, NULL);
@@ -393,24 +500,12 @@ bitnet_tokenizer_encode_parts (BitnetTokenizer *self,
   text = g_string_new (NULL);
   stretches = g_new0 (BnStretch, n_parts);
   for (gsize i = 0; i < n_parts; i++) {
-    const BitnetTextPart *part = &parts[i];
-
-    stretches[i].token = BN_TOKEN_NONE;
-    if (part->text == NULL) {
-      stretches[i].token = part->token;
-      continue;
-    }
-    stretches[i].length =
-        part->length < 0 ? strlen (part->text) : (gsize) part->length;
-    stretches[i].parse_special = parse_all || part->parse_special;
-    if (!check_size (stretches[i].length, error)
-        || !check_size (text->len + stretches[i].length, error)
-        || !check_utf8 (part->text, stretches[i].length, text->len, error))
+    if (!append_part (self, &parts[i], flags, text, &stretches[i], error))
       return NULL;
-    g_string_append_len (text, part->text, (gssize) stretches[i].length);
   }
-  return encode (self, (const uint8_t *) text->str, text->len, stretches,
-      n_parts, flags, n_tokens, error);
+  return encode (self,
+      &(BnInput){(const uint8_t *) text->str, stretches, n_parts}, NULL, flags,
+      n_tokens, error);
 }
 
 char *

@@ -39,11 +39,13 @@ G_DECLARE_FINAL_TYPE (
  * @BITNET_ENCODE_NONE: the text alone; control tokens in it stay text
  * @BITNET_ENCODE_ADD_SPECIAL: add BOS and EOS as the model wants them
  * @BITNET_ENCODE_PARSE_SPECIAL: control tokens written in the text count
+ * @BITNET_ENCODE_STRICT: text that is not UTF-8 is an error
  */
 typedef enum {
   BITNET_ENCODE_NONE = 0,
   BITNET_ENCODE_ADD_SPECIAL = 1 << 0,
   BITNET_ENCODE_PARSE_SPECIAL = 1 << 1,
+  BITNET_ENCODE_STRICT = 1 << 2,
 } BitnetEncodeFlags;
 
 /**
@@ -336,15 +338,20 @@ guint32 bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text);
  * @n_tokens: (out): number of tokens
  * @error: return location for an error, or %NULL
  *
- * Turns text into tokens. The ids are those of llama.cpp for the same
- * vocabulary. Control tokens that stand in @text stay text, unless @flags has
+ * Turns text into tokens. The ids are those of the reference that
+ * bitnet_tokenizer_get_fidelity() names, for the same vocabulary. Control
+ * tokens that stand in @text stay text, unless @flags has
  * %BITNET_ENCODE_PARSE_SPECIAL: never set it for text that people wrote.
+ *
+ * Bytes that are not UTF-8 count as U+FFFD, as the reference reads them: each
+ * of them (llama.cpp), or each maximal invalid subsequence (Hugging Face). With
+ * %BITNET_ENCODE_STRICT they are an error.
  *
  * Time grows as n log n at worst, whatever the text.
  *
- * Errors: %BITNET_ERROR_ENCODING if @text is not UTF-8, with the offset;
- * %BITNET_ERROR_INVALID_ARGUMENT if it is too long;
- * %BITNET_ERROR_OUT_OF_MEMORY.
+ * Errors: %BITNET_ERROR_ENCODING if @text is not UTF-8 and @flags has
+ * %BITNET_ENCODE_STRICT, with the offset; %BITNET_ERROR_INVALID_ARGUMENT if it
+ * is too long; %BITNET_ERROR_OUT_OF_MEMORY.
  *
  * Returns: (transfer full) (array length=n_tokens): the tokens, to be freed
  *   with g_free(), never %NULL but on error
@@ -352,6 +359,32 @@ guint32 bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text);
 BITNET_AVAILABLE_IN_ALL
 guint32 *bitnet_tokenizer_encode (BitnetTokenizer *self, const char *text,
     gssize length, BitnetEncodeFlags flags, gsize *n_tokens, GError **error);
+
+/**
+ * bitnet_tokenizer_encode_pair:
+ * @self: a tokenizer
+ * @first: UTF-8; NUL bytes are text if @first_length says so
+ * @first_length: bytes in @first (below 2^31), or -1 if it is NUL-terminated
+ * @second: UTF-8; NUL bytes are text if @second_length says so
+ * @second_length: bytes in @second (below 2^31), or -1
+ * @flags: what counts besides the texts
+ * @n_tokens: (out): number of tokens
+ * @error: return location for an error, or %NULL
+ *
+ * Turns two texts that belong together (a question and a document, say) into
+ * tokens. With %BITNET_ENCODE_ADD_SPECIAL the tokens stand around and between
+ * them that the model wants there: `[CLS] A [SEP] B [SEP]`. Without it the
+ * tokens of @second follow those of @first.
+ *
+ * Errors: as bitnet_tokenizer_encode().
+ *
+ * Returns: (transfer full) (array length=n_tokens): the tokens, to be freed
+ *   with g_free(), never %NULL but on error
+ */
+BITNET_AVAILABLE_IN_ALL
+guint32 *bitnet_tokenizer_encode_pair (BitnetTokenizer *self, const char *first,
+    gssize first_length, const char *second, gssize second_length,
+    BitnetEncodeFlags flags, gsize *n_tokens, GError **error);
 
 /**
  * BitnetTextPart:

@@ -10,17 +10,45 @@
 #include "bitnet-tool.h"
 #include "tool-jsonl.h"
 
-#define MODEL_HELP "model with the tokenizer (default: the demo model)"
+#define MODEL_HELP                                                             \
+  "model, tokenizer file or folder with one (default: the demo model)"
+#define FIDELITY_HELP                                                          \
+  "whose results count where references differ: auto, llama.cpp, huggingface"
 
 enum { MAX_INPUT_SIZE = G_MAXINT32 };
 
+static gboolean
+parse_fidelity (const char *name, BitnetFidelity *fidelity)
+{
+  static const char *const names[] = {
+      [BITNET_FIDELITY_AUTO] = "auto",
+      [BITNET_FIDELITY_LLAMA_CPP] = "llama.cpp",
+      [BITNET_FIDELITY_HUGGINGFACE] = "huggingface",
+  };
+
+  *fidelity = BITNET_FIDELITY_AUTO;
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
+    if (name && strcmp (name, names[i]) == 0)
+      *fidelity = (BitnetFidelity) i;
+    if (name == NULL || strcmp (name, names[i]) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static int
+fail_fidelity (const char *command, const char *name)
+{
+  return tool_fail_usage (command,
+      "--fidelity is \"%s\", expected auto, llama.cpp or huggingface", name);
+}
+
 static BitnetTokenizer *
-open_tokenizer (const char *path, GError **error)
+open_tokenizer (const char *path, BitnetFidelity fidelity, GError **error)
 {
   g_autofree char *chosen = path ? g_strdup (path) : tool_default_model ();
 
-  return bitnet_tokenizer_new_from_file (
-      chosen, BITNET_FIDELITY_AUTO, NULL, error);
+  return bitnet_tokenizer_new_from_file (chosen, fidelity, NULL, error);
 }
 
 /* Appends a number; printf would cost more than the encoding. */
@@ -114,8 +142,9 @@ tokenize_lines (BitnetTokenizer *tokenizer, BitnetEncodeFlags flags)
 int
 cmd_tokenize (int argc, char **argv)
 {
-  g_autofree char *model = NULL, *text = NULL;
+  g_autofree char *model = NULL, *text = NULL, *fidelity_name = NULL;
   gboolean special = FALSE, parse_special = FALSE, jsonl = FALSE;
+  gboolean strict = FALSE;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, MODEL_HELP, "FILE"},
       /* A file name is taken as it is, whatever the locale. */
@@ -125,12 +154,17 @@ cmd_tokenize (int argc, char **argv)
           "add BOS and EOS as the model wants them", NULL},
       {"parse-special", 0, 0, G_OPTION_ARG_NONE, &parse_special,
           "control tokens written in the text count as such", NULL},
+      {"strict", 0, 0, G_OPTION_ARG_NONE, &strict,
+          "fail on text that is not UTF-8 (default: read it as U+FFFD)", NULL},
+      {"fidelity", 0, 0, G_OPTION_ARG_STRING, &fidelity_name, FIDELITY_HELP,
+          "WHICH"},
       {"jsonl", 0, 0, G_OPTION_ARG_NONE, &jsonl,
           "read {\"text\":…} lines, write {\"ids\":[…]} lines", NULL},
       G_OPTION_ENTRY_NULL,
   };
   int status;
   BitnetEncodeFlags flags;
+  BitnetFidelity fidelity;
   g_autoptr (BitnetTokenizer) tokenizer = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -139,7 +173,7 @@ cmd_tokenize (int argc, char **argv)
           "Examples:\n"
           "  bitnet tokenize -m model.gguf --text \"Hello world\"\n"
           "  bitnet tokenize -m model.gguf --special < story.txt\n"
-          "  bitnet tokenize -m model.gguf --jsonl < texts.jsonl > ids.jsonl\n"
+          "  bitnet tokenize -m tokenizer.json --jsonl < texts.jsonl\n"
           "\n"
           "Standard input is taken byte by byte; a newline at its end counts.",
           &status))
@@ -150,10 +184,13 @@ cmd_tokenize (int argc, char **argv)
   if (text && jsonl)
     return tool_fail_usage (
         "tokenize", "--text and --jsonl exclude each other");
+  if (!parse_fidelity (fidelity_name, &fidelity))
+    return fail_fidelity ("tokenize", fidelity_name);
 
   flags = (special ? BITNET_ENCODE_ADD_SPECIAL : BITNET_ENCODE_NONE)
-          | (parse_special ? BITNET_ENCODE_PARSE_SPECIAL : BITNET_ENCODE_NONE);
-  tokenizer = open_tokenizer (model, &error);
+          | (parse_special ? BITNET_ENCODE_PARSE_SPECIAL : BITNET_ENCODE_NONE)
+          | (strict ? BITNET_ENCODE_STRICT : BITNET_ENCODE_NONE);
+  tokenizer = open_tokenizer (model, fidelity, &error);
   if (tokenizer == NULL)
     return tool_fail ("tokenize", "%s", error->message);
   if (jsonl)
@@ -276,7 +313,7 @@ collect_ids (
 int
 cmd_detokenize (int argc, char **argv)
 {
-  g_autofree char *model = NULL, *option = NULL;
+  g_autofree char *model = NULL, *option = NULL, *fidelity_name = NULL;
   gboolean special = FALSE, jsonl = FALSE;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, MODEL_HELP, "FILE"},
@@ -284,12 +321,15 @@ cmd_detokenize (int argc, char **argv)
           "the ids, separated by spaces or commas", "IDS"},
       {"special", 's', 0, G_OPTION_ARG_NONE, &special,
           "show control tokens as their text", NULL},
+      {"fidelity", 0, 0, G_OPTION_ARG_STRING, &fidelity_name, FIDELITY_HELP,
+          "WHICH"},
       {"jsonl", 0, 0, G_OPTION_ARG_NONE, &jsonl,
           "read {\"ids\":[…]} lines, write {\"text\":…} lines", NULL},
       G_OPTION_ENTRY_NULL,
   };
   int status;
   BitnetDecodeFlags flags;
+  BitnetFidelity fidelity;
   g_autoptr (BitnetTokenizer) tokenizer = NULL;
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint32));
   g_autoptr (GError) error = NULL;
@@ -308,13 +348,15 @@ cmd_detokenize (int argc, char **argv)
   if (jsonl && (option || argc > 1))
     return tool_fail_usage (
         "detokenize", "--jsonl reads ids from standard input only");
+  if (!parse_fidelity (fidelity_name, &fidelity))
+    return fail_fidelity ("detokenize", fidelity_name);
 
   flags = special ? BITNET_DECODE_SPECIAL : BITNET_DECODE_NONE;
   if (!jsonl && !collect_ids (option, argc, argv, ids, &error))
     return option || argc > 1
                ? tool_fail_usage ("detokenize", "%s", error->message)
                : tool_fail ("detokenize", "%s", error->message);
-  tokenizer = open_tokenizer (model, &error);
+  tokenizer = open_tokenizer (model, fidelity, &error);
   if (tokenizer == NULL)
     return tool_fail ("detokenize", "%s", error->message);
   if (jsonl)

@@ -57,7 +57,7 @@ encode_once (const EncodeOptions *options, BitnetConversation *conversation,
   BitnetTokenizer *tokenizer = options->tokenizer;
   guint32 bos = bitnet_tokenizer_get_special (tokenizer, BITNET_SPECIAL_BOS);
   guint32 eos = bitnet_tokenizer_get_special (tokenizer, BITNET_SPECIAL_EOS);
-  BitnetEncodeFlags flags = BITNET_ENCODE_NONE;
+  BitnetEncodeFlags flags = BITNET_ENCODE_STRICT;
   guint32 *tokens, *with_bos;
 
   if (options->add_special != ADD_SPECIAL_NO)

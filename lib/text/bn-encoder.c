@@ -193,14 +193,24 @@ bpe_model_free (void *data)
   g_free (self);
 }
 
+const BnModelClass *
+bn_bpe_model_new (BnBpe *bpe, const BnPretokSet *pretok, void **data)
+{
+  static const BnModelClass model = {"bpe", bpe_model_encode, bpe_model_free};
+  BpeModel *self = g_new (BpeModel, 1);
+
+  *self = (BpeModel){bpe, pretok};
+  *data = self;
+  return &model;
+}
+
 BnEncoder *
 bn_encoder_new_bpe (BnVocab *vocab, BnBpe *bpe, const BnPretokSet *pretok)
 {
-  static const BnModelClass model = {"bpe", bpe_model_encode, bpe_model_free};
-  BpeModel *data = g_new (BpeModel, 1);
+  void *data;
+  const BnModelClass *model = bn_bpe_model_new (bpe, pretok, &data);
 
-  *data = (BpeModel){bpe, pretok};
-  return bn_encoder_new (vocab, &model, data);
+  return bn_encoder_new (vocab, model, data);
 }
 
 /* SentencePiece. */

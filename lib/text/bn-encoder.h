@@ -59,6 +59,10 @@ BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
  * both; each may be NULL. */
 void bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second);
 
+/* The model of bn_encoder_new_bpe(), for other encoders. Takes bpe. */
+const BnModelClass *bn_bpe_model_new (
+    BnBpe *bpe, const BnPretokSet *pretok, void **data);
+
 const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
 
 /* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8, which

@@ -628,6 +628,15 @@ bn_json_get_string (
   *length = buffer->len;
 }
 
+void
+bn_json_get_raw (BnJson self, const char **text, size_t *length)
+{
+  const uint8_t *p = start_of (self);
+
+  *text = (const char *) p;
+  *length = (size_t) (skip_value (self.document, p) - p);
+}
+
 gboolean
 bn_json_equals (BnJson self, const char *text)
 {

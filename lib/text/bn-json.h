@@ -87,6 +87,8 @@ bn_json_is_set (BnJson self)
  * none, else into buffer. It may contain NUL bytes. */
 void bn_json_get_string (
     BnJson self, GString *buffer, const char **text, size_t *length);
+/* A value as it is written. */
+void bn_json_get_raw (BnJson self, const char **text, size_t *length);
 gboolean bn_json_equals (BnJson self, const char *text);
 gboolean bn_json_get_boolean (BnJson self);
 

@@ -104,6 +104,8 @@ bn_scratch_free (BnScratch *self)
   bn_buffer_clear (&self->unknown);
   bn_buffer_clear (&self->words);
   bn_buffer_clear (&self->normalized);
+  if (self->chain)
+    self->free_chain (self->chain);
   g_free (self);
 }
 

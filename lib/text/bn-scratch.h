@@ -67,6 +67,9 @@ typedef struct {
    * characters, words that are remembered; of its callers: normalized text. */
   BnBuffer lattice, packed, unknown, words;
   BnBuffer normalized;
+  /* What a chain of stages (bn-pipeline.h) works in, and how it is freed. */
+  void *chain;
+  void (*free_chain) (void *chain);
 } BnScratch;
 
 BnScratch *bn_scratch_new (void);

@@ -6,9 +6,11 @@ void
 bn_tokenizer_free (BnTokenizer *self)
 {
   g_clear_pointer (&self->decoder, bn_decoder_free);
+  g_clear_pointer (&self->decode_vocab, bn_vocab_free);
   g_clear_pointer (&self->encoder, bn_encoder_free);
   bn_layout_clear (&self->single);
   bn_layout_clear (&self->pair);
+  g_free (self->identity);
   g_free (self->pre);
   g_free (self->chat_template);
   g_free (self);

@@ -4,6 +4,7 @@
  * a text. BitnetTokenizer is the public face of it. */
 #pragma once
 
+#include "bn-char-bpe.h"
 #include "bn-decode.h"
 #include "bn-encoder.h"
 #include "bn-layout.h"
@@ -21,9 +22,12 @@ typedef struct {
   BnEncoder *encoder;
   BnDecoder *decoder;    /* NULL for the pieces of vocab as llama.cpp does */
   const BnVocab *vocab;  /* of encoder */
+  BnVocab *decode_vocab; /* of decoder, where that has other texts; or NULL */
   const BnBpe *bpe;      /* of encoder; NULL for other algorithms */
-  char *pre;             /* "default" where it has no meaning */
-  BnLayout single, pair; /* what surrounds texts; if they are empty: */
+  const BnCharBpe *char_bpe; /* the same */
+  char *identity;            /* of what else its results depend on, or NULL */
+  char *pre;                 /* "default" where it has no meaning */
+  BnLayout single, pair;     /* what surrounds texts; if they are empty: */
   gboolean add_bos, add_eos;
   gboolean add_sep;      /* between the texts of a pair */
   gboolean clean_spaces; /* decoded texts lose spaces before punctuation */

@@ -210,8 +210,8 @@ test_batch_error (void)
     texts->pdata[i] = g_strdup ("ab\xFF");
   }
   g_assert_null (bitnet_tokenizer_encode_batch (tokenizer,
-      (const char *const *) texts->pdata, NULL, texts->len, 0, 3, &n_tokens,
-      &n_total, NULL, &error));
+      (const char *const *) texts->pdata, NULL, texts->len,
+      BITNET_ENCODE_STRICT, 3, &n_tokens, &n_total, NULL, &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_ENCODING);
   g_assert_true (g_str_has_prefix (error->message, "text 123: "));
   g_assert_null (n_tokens);
