@@ -196,34 +196,60 @@ bn_bpe_ignore_merges (BnBpe *self)
   }
 }
 
+/* A word on its way. */
+typedef struct {
+  const BnBpe *bpe;
+  BnScratch *scratch;
+} Run;
+
 static inline uint32_t
 pair_rank (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged)
 {
-  const Pair *pair = find_pair (model, left, right);
+  const Run *run = model;
+  uint64_t key = (uint64_t) left << 32 | right;
+  BnPair *known = bn_scratch_pair (run->scratch, key);
 
-  *merged = pair->merged;
-  return pair->rank;
+  if (known->key != key) {
+    const Pair *pair = find_pair (run->bpe, left, right);
+
+    *known = (BnPair){key, pair->rank, pair->merged};
+  }
+  *merged = known->merged;
+  return known->rank;
+}
+
+static inline size_t
+split_word (const void *model, const uint8_t *text, size_t length,
+    BnSymbol *symbols, size_t n, size_t *end)
+{
+  const BnBpe *self = ((const Run *) model)->bpe;
+
+  n = MIN (n, length);
+  for (size_t i = 0; i < n; i++) {
+    symbols[i].id = self->byte_tokens[text[i]];
+    symbols[i].start = (uint32_t) i;
+  }
+  *end = n;
+  return n;
+}
+
+static inline void
+push_symbol (const void *model, uint32_t id, const uint8_t *text, size_t length,
+    BnIds *out)
+{
+  if (id != BN_TOKEN_NONE)
+    bn_ids_push (out, id);
 }
 
 static gboolean
 merge_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
     size_t length, BnIds *out)
 {
-  size_t n = 0;
+  static const BnMergeOps ops = {pair_rank, split_word, push_symbol};
+  const Run run = {self, scratch};
 
-  if (!bn_scratch_reserve_symbols (scratch, length))
-    return FALSE;
-  for (size_t i = 0; i < length; i++) {
-    scratch->symbols[i].id = self->byte_tokens[word[i]];
-    scratch->symbols[i].start = (uint32_t) i;
-  }
-  n = bn_merge (self, pair_rank, scratch, length, word, length);
-  for (size_t i = 0; i < n; i++) {
-    if (scratch->symbols[i].id != BN_TOKEN_NONE)
-      bn_ids_push (out, scratch->symbols[i].id);
-  }
-  return TRUE;
+  return bn_merge_text (&run, &ops, scratch, word, length, out);
 }
 
 /* Appends the ids of a word that is not in the cache. */

@@ -5,9 +5,9 @@
 
 enum {
   MIN_BITS = 10, /* binary logarithm of the number of sets */
-  MAX_BITS = 16,
+  MAX_BITS = 17,
   GROWTH_BITS = 2,
-  MAX_MORE = 1 << 19, /* ids; then everything is forgotten */
+  MAX_MORE = 1 << 21, /* ids; then everything is forgotten */
 };
 
 #define LOW(n) (UINT64_MAX >> (64 - 8 * (n)))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The merging that byte-level BPE and SentencePiece have in common.
+/* The merging that all kinds of BPE have in common.
  *
  * A word is a row of symbols. The pair of neighbours with the lowest rank is
  * merged into one symbol, the leftmost of equals, until no pair has a rank:
@@ -9,13 +9,28 @@
  *    lo w  er                    lo,w: 9
  *    low er
  *
- * Short words use arrays and search the lowest rank anew each time. Long ones
- * use a linked list and a heap of (rank, left index), where an entry is stale
- * when the symbol at its index is gone or merges with another rank now; so
- * the time is n log n for every text.
+ * Short words keep the ranks in blocks of eight with the lowest of each, so
+ * that the lowest of all is found in a few steps. Long ones use a linked list
+ * and a heap of (rank, left index), where an entry is stale when the symbol at
+ * its index is gone or merges with another rank now; so the time is n log n
+ * for every word.
  *
- * Only bn-bpe.c and bn-spm.c include this file. Each gives its own PairFn,
- * which the compiler puts in place. */
+ * A very long word is merged in windows. What makes that exact: a row of
+ * tokens is the result for its text if every two neighbours are the result for
+ * theirs. (Within two neighbours, the merges for the whole text come in the
+ * order in which they come for the two alone; so the first merge that went
+ * over the border between them would also be made there.) And two neighbours
+ * in any result are. So if a window begins where a token of the window before
+ * it does, and with the same token, the rest of that one can be replaced:
+ *
+ *    window     [ a0  a1  a2  a3  a4 ]
+ *    next one               [ b0  b1  b2  b3 ]     if b0 = a3:
+ *    result       a0  a1  a2  b0  b1  b2  b3
+ *
+ * If it does not, the windows are made larger, in the end as large as the word.
+ *
+ * Only files of word models include this one. Each gives its own PairFn, which
+ * the compiler puts in place. */
 #pragma once
 
 #include "bn-scratch.h"
@@ -23,7 +38,12 @@
 
 #define BN_NO_RANK UINT32_MAX
 
-enum { BN_SHORT_WORD = 32 };
+enum {
+  BN_MERGE_BLOCK = 8,
+  BN_MERGE_BLOCKS = 8,
+  BN_SHORT_WORD = BN_MERGE_BLOCK * BN_MERGE_BLOCKS,
+  BN_MAX_WINDOW = 4096, /* symbols */
+};
 
 /* Rank of merging the tokens left and right, whose texts together are the
  * length bytes at text; BN_NO_RANK if they do not merge. Sets *merged. */
@@ -36,51 +56,89 @@ static inline size_t
 bn_merge_short (const void *model, BnPairFn pair, BnSymbol *symbols, size_t n,
     const uint8_t *text, size_t length)
 {
-  uint32_t ids[BN_SHORT_WORD], starts[BN_SHORT_WORD + 1];
-  uint32_t ranks[BN_SHORT_WORD], merged[BN_SHORT_WORD];
+  /* Of each symbol: rank of the merge with the next in the high half, its
+   * index in the low one; all bits if there is none. */
+  uint64_t keys[BN_SHORT_WORD], mins[BN_MERGE_BLOCKS];
+  uint32_t ids[BN_SHORT_WORD], merged[BN_SHORT_WORD];
+  uint32_t starts[BN_SHORT_WORD + 1];
+  uint8_t next[BN_SHORT_WORD], prev[BN_SHORT_WORD + 1];
+  size_t n_blocks = (n + BN_MERGE_BLOCK - 1) / BN_MERGE_BLOCK, n_left = 0;
 
-#define RANK(i)                                                                \
-  pair (model, ids[i], ids[(i) + 1], text + starts[i],                         \
-      starts[(i) + 2] - starts[i], &merged[i])
-
+  if (n < 2)
+    return n;
   for (size_t i = 0; i < n; i++) {
     ids[i] = symbols[i].id;
     starts[i] = symbols[i].start;
+    next[i] = (uint8_t) (i + 1);
+    prev[i] = (uint8_t) (i - 1); /* not used for the first */
   }
   starts[n] = (uint32_t) length;
+  next[n - 1] = (uint8_t) n;
+
+#define SET_KEY(i, j, end)                                                     \
+  do {                                                                         \
+    uint64_t rank = pair (model, ids[i], ids[j], text + starts[i],             \
+        (end) -starts[i], &merged[i]);                                         \
+                                                                               \
+    keys[i] = rank == BN_NO_RANK ? UINT64_MAX : rank << 32 | (i);              \
+  } while (0)
+#define SET_MIN(block)                                                         \
+  do {                                                                         \
+    const uint64_t *key = keys + (block) *BN_MERGE_BLOCK;                      \
+    uint64_t low = MIN (key[0], key[1]), high = MIN (key[2], key[3]);          \
+    uint64_t low2 = MIN (key[4], key[5]), high2 = MIN (key[6], key[7]);        \
+                                                                               \
+    low = MIN (low, high);                                                     \
+    low2 = MIN (low2, high2);                                                  \
+    mins[block] = MIN (low, low2);                                             \
+  } while (0)
+
   for (size_t i = 0; i + 1 < n; i++)
-    ranks[i] = RANK (i);
+    SET_KEY (i, i + 1, starts[i + 2 < n ? i + 2 : n]);
+  for (size_t i = n - 1; i < n_blocks * BN_MERGE_BLOCK; i++)
+    keys[i] = UINT64_MAX;
+  for (size_t block = 0; block < n_blocks; block++)
+    SET_MIN (block);
 
-  while (n > 1) {
-    size_t best = 0, after;
+  for (;;) {
+    uint64_t best = mins[0];
+    size_t i, gone, after;
 
-    for (size_t i = 1; i + 1 < n; i++) {
-      if (ranks[i] < ranks[best])
-        best = i;
-    }
-    if (ranks[best] == BN_NO_RANK)
+    for (size_t block = 1; block < n_blocks; block++)
+      best = MIN (best, mins[block]);
+    if (best == UINT64_MAX)
       break;
+    i = (size_t) (best & (BN_SHORT_WORD - 1));
+    gone = next[i];
+    after = next[gone];
+    ids[i] = merged[i];
+    next[i] = (uint8_t) after;
+    keys[gone] = UINT64_MAX;
+    if (gone / BN_MERGE_BLOCK != i / BN_MERGE_BLOCK)
+      SET_MIN (gone / BN_MERGE_BLOCK);
+    if (after < n) {
+      prev[after] = (uint8_t) i;
+      SET_KEY (i, after, starts[next[after]]);
+    } else {
+      keys[i] = UINT64_MAX;
+    }
+    if (i > 0) {
+      size_t before = prev[i];
 
-    ids[best] = merged[best];
-    n--;
-    after = n - best - 1;
-    memmove (ids + best + 1, ids + best + 2, after * sizeof *ids);
-    memmove (
-        starts + best + 1, starts + best + 2, (after + 1) * sizeof *starts);
-    memmove (ranks + best, ranks + best + 1, after * sizeof *ranks);
-    memmove (merged + best, merged + best + 1, after * sizeof *merged);
-    if (best > 0)
-      ranks[best - 1] = RANK (best - 1);
-    if (best + 1 < n)
-      ranks[best] = RANK (best);
+      SET_KEY (before, i, starts[after]);
+      if (before / BN_MERGE_BLOCK != i / BN_MERGE_BLOCK)
+        SET_MIN (before / BN_MERGE_BLOCK);
+    }
+    SET_MIN (i / BN_MERGE_BLOCK);
   }
-#undef RANK
+#undef SET_KEY
+#undef SET_MIN
 
-  for (size_t i = 0; i < n; i++) {
-    symbols[i].id = ids[i];
-    symbols[i].start = starts[i];
+  for (size_t i = 0; i < n; i = next[i], n_left++) {
+    symbols[n_left].id = ids[i];
+    symbols[n_left].start = starts[i];
   }
-  return n;
+  return n_left;
 }
 
 static inline void
@@ -108,12 +166,11 @@ bn_heap_up (uint64_t *heap, size_t i)
   heap[i] = entry;
 }
 
-/* The same for any n; scratch holds the symbols and has room for the heap. */
+/* The same for any n; scratch has room for the heap. */
 static inline size_t
-bn_merge_long (const void *model, BnPairFn pair, BnScratch *scratch, size_t n,
-    const uint8_t *text, size_t length)
+bn_merge_long (const void *model, BnPairFn pair, BnScratch *scratch,
+    BnSymbol *symbols, size_t n, const uint8_t *text, size_t length)
 {
-  BnSymbol *symbols = scratch->symbols;
   uint64_t *heap = scratch->heap;
   size_t n_heap = 0, n_left = 0;
 
@@ -179,11 +236,153 @@ bn_merge_long (const void *model, BnPairFn pair, BnScratch *scratch, size_t n,
   return n_left;
 }
 
+/* The same for n symbols of scratch. */
 static inline size_t
 bn_merge (const void *model, BnPairFn pair, BnScratch *scratch, size_t n,
     const uint8_t *text, size_t length)
 {
   if (n <= BN_SHORT_WORD)
     return bn_merge_short (model, pair, scratch->symbols, n, text, length);
-  return bn_merge_long (model, pair, scratch, n, text, length);
+  return bn_merge_long (
+      model, pair, scratch, scratch->symbols, n, text, length);
+}
+
+/* What a kind of BPE does besides, if its ranks depend on the two texts
+ * alone. */
+typedef struct {
+  BnPairFn pair;
+  /* Sets id and start (from text) of the first symbols of a text, at most n:
+   * their number. Sets *end to where they end. */
+  size_t (*split) (const void *model, const uint8_t *text, size_t length,
+      BnSymbol *symbols, size_t n, size_t *end);
+  /* Appends the ids of a symbol, which may be no token, to out, which has
+   * room. */
+  void (*push) (const void *model, uint32_t id, const uint8_t *text,
+      size_t length, BnIds *out);
+} BnMergeOps;
+
+static inline void
+bn_merge_push (const void *model, const BnMergeOps *ops,
+    const BnSymbol *symbols, size_t n, const uint8_t *text, size_t end,
+    BnIds *out)
+{
+  for (size_t i = 0; i < n; i++) {
+    size_t start = symbols[i].start;
+
+    ops->push (model, symbols[i].id, text + start,
+        (i + 1 < n ? symbols[i + 1].start : end) - start, out);
+  }
+}
+
+/* A window over a word, and what has been found in it. */
+typedef struct {
+  size_t start, size; /* bytes in the word; 0 if there is none yet */
+  size_t n;           /* tokens */
+  size_t limit;       /* symbols at first */
+} BnWindow;
+
+/* Fills the symbols of scratch with the tokens of the window of at most
+ * self->limit symbols at start; nothing is to be done if the text in it is
+ * that of the last one. */
+static inline void
+bn_window_move (BnWindow *self, const void *model, const BnMergeOps *ops,
+    BnScratch *scratch, const uint8_t *text, size_t length, size_t start)
+{
+  BnSymbol *symbols = scratch->symbols;
+  const uint8_t *p = text + start;
+  size_t n;
+
+  if (self->size > 0 && self->size <= length - start
+      && memcmp (text + self->start, p, self->size) == 0) {
+    self->start = start;
+    return;
+  }
+  n = ops->split (model, p, length - start, symbols, self->limit, &self->size);
+  self->start = start;
+  self->n = n <= BN_SHORT_WORD
+                ? bn_merge_short (model, ops->pair, symbols, n, p, self->size)
+                : bn_merge_long (
+                    model, ops->pair, scratch, symbols, n, p, self->size);
+}
+
+/* Appends the ids of a word in windows. FALSE, with nothing appended, if
+ * windows do not fit together. */
+static inline gboolean
+bn_merge_windows (const void *model, const BnMergeOps *ops, BnScratch *scratch,
+    const uint8_t *text, size_t length, BnIds *out)
+{
+  const BnSymbol *symbols = scratch->symbols;
+  const size_t first = out->n_ids;
+  BnWindow window = {.limit = BN_SHORT_WORD};
+  size_t start = 0;
+  /* The token that the next window is to begin with, and, if it does not,
+   * where to begin again. */
+  uint32_t token = BN_TOKEN_NONE, last_token = BN_TOKEN_NONE;
+  size_t size = 0, last_size = 0, last_start = 0, last_first = first;
+
+  for (;;) {
+    size_t end, cut;
+
+    bn_window_move (&window, model, ops, scratch, text, length, start);
+    end = window.n > 1 ? symbols[1].start : window.size;
+    if (size > 0 && (symbols[0].id != token || end != size)) {
+      if (start == last_start)
+        break;
+      start = last_start;
+      token = last_token;
+      size = last_size;
+      out->n_ids = last_first;
+      cut = 0;
+    } else if (start + window.size == length) {
+      bn_merge_push (
+          model, ops, symbols, window.n, text + start, window.size, out);
+      return TRUE;
+    } else {
+      /* The end of the window is not certain. */
+      for (cut = window.n - 1;
+           cut > 0 && symbols[cut].start > window.size / 4 * 3; cut--)
+        ;
+    }
+    if (cut == 0) {
+      window.limit *= 4;
+      window.size = 0;
+      if (window.limit > BN_MAX_WINDOW)
+        break;
+      continue;
+    }
+    last_start = start;
+    last_token = token;
+    last_size = size;
+    last_first = out->n_ids;
+    bn_merge_push (
+        model, ops, symbols, cut, text + start, symbols[cut].start, out);
+    token = symbols[cut].id;
+    size = (cut + 1 < window.n ? symbols[cut + 1].start : window.size)
+           - symbols[cut].start;
+    start += symbols[cut].start;
+  }
+  out->n_ids = first;
+  return FALSE;
+}
+
+/* Appends the ids of a text that is merged as one word; out has room. FALSE if
+ * memory is short. */
+static inline gboolean
+bn_merge_text (const void *model, const BnMergeOps *ops, BnScratch *scratch,
+    const uint8_t *text, size_t length, BnIds *out)
+{
+  size_t n, end;
+
+  if (!bn_scratch_reserve_symbols (scratch, MIN (length, BN_MAX_WINDOW)))
+    return FALSE;
+  if (length > BN_SHORT_WORD) {
+    if (bn_merge_windows (model, ops, scratch, text, length, out))
+      return TRUE;
+    if (!bn_scratch_reserve_symbols (scratch, length))
+      return FALSE;
+  }
+  n = ops->split (model, text, length, scratch->symbols, length, &end);
+  n = bn_merge (model, ops->pair, scratch, n, text, length);
+  bn_merge_push (model, ops, scratch->symbols, n, text, length, out);
+  return TRUE;
 }

@@ -85,6 +85,8 @@ bn_scratch_new (void)
   BnScratch *self = g_new0 (BnScratch, 1);
 
   bn_cache_init (&self->cache);
+  self->pairs = g_new (BnPair, (size_t) 1 << BN_PAIRS_BITS);
+  memset (self->pairs, 0xFF, sizeof *self->pairs << BN_PAIRS_BITS);
   return self;
 }
 
@@ -99,6 +101,7 @@ bn_scratch_free (BnScratch *self)
   g_free (self->more_spans.data);
   g_free (self->found.data);
   bn_cache_clear (&self->cache);
+  g_free (self->pairs);
   bn_buffer_clear (&self->lattice);
   bn_buffer_clear (&self->packed);
   bn_buffer_clear (&self->unknown);

@@ -53,6 +53,14 @@ typedef struct {
 /* Needs memory like any small thing: aborts if there is none. */
 void bn_spans_push (BnSpans *self, BnSpan span);
 
+/* A pair of tokens and how it merges, see bn-merge.h. */
+typedef struct {
+  uint64_t key; /* left token in the high half, right one in the low */
+  uint32_t rank, merged;
+} BnPair;
+
+enum { BN_PAIRS_BITS = 13 };
+
 typedef struct {
   BnSymbol *symbols;
   size_t n_symbols_reserved;
@@ -63,6 +71,7 @@ typedef struct {
   BnSpans parts;                    /* of the text, in order */
   BnSpans spans, more_spans, found; /* while they are searched */
   BnCache cache;
+  BnPair *pairs; /* that have been asked for; of no tokens if free */
   /* Of bn-unigram.c: ways through a word, a text with short spaces, unknown
    * characters, words that are remembered; of its callers: normalized text. */
   BnBuffer lattice, packed, unknown, words;
@@ -83,3 +92,13 @@ void bn_scratch_trim (BnScratch *self);
  * FALSE if memory is short. */
 gboolean bn_scratch_reserve_symbols (BnScratch *self, size_t n);
 gboolean bn_scratch_reserve_text (BnScratch *self, size_t n);
+
+/* Where a pair of tokens is remembered: few pairs come again and again, and
+ * this is smaller than the tables of all. Other users of the scratch must not
+ * mean something else by pairs. */
+static inline BnPair *
+bn_scratch_pair (BnScratch *self, uint64_t key)
+{
+  return &self->pairs[key * UINT64_C (0x9E3779B97F4A7C15)
+                      >> (64 - BN_PAIRS_BITS)];
+}

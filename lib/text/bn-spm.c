@@ -108,14 +108,37 @@ bn_spm_free (BnSpm *self)
   g_free (self);
 }
 
+/* A text on its way. */
+typedef struct {
+  const BnSpm *spm;
+  BnScratch *scratch;
+} Run;
+
+static inline uint32_t
+rank_of_text (
+    const BnSpm *self, const uint8_t *text, size_t length, uint32_t *merged)
+{
+  *merged = bn_vocab_lookup (self->vocab, text, length);
+  return *merged == BN_TOKEN_NONE ? BN_NO_RANK : self->ranks[*merged];
+}
+
 static inline uint32_t
 pair_rank (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged)
 {
-  const BnSpm *self = model;
+  const Run *run = model;
+  uint64_t key = (uint64_t) left << 32 | right;
+  BnPair *known = bn_scratch_pair (run->scratch, key);
 
-  *merged = bn_vocab_lookup (self->vocab, text, length);
-  return *merged == BN_TOKEN_NONE ? BN_NO_RANK : self->ranks[*merged];
+  /* Of what is no token the ids do not tell the text. */
+  if (left == BN_TOKEN_NONE || right == BN_TOKEN_NONE)
+    return rank_of_text (run->spm, text, length, merged);
+  if (known->key != key) {
+    known->rank = rank_of_text (run->spm, text, length, &known->merged);
+    known->key = key;
+  }
+  *merged = known->merged;
+  return known->rank;
 }
 
 static void
@@ -127,37 +150,44 @@ push_bytes (const BnSpm *self, const uint8_t *text, size_t length, BnIds *out)
   }
 }
 
+static inline size_t
+split_text (const void *model, const uint8_t *text, size_t length,
+    BnSymbol *symbols, size_t n, size_t *end)
+{
+  const BnSpm *self = ((const Run *) model)->spm;
+  size_t i = 0, n_found = 0;
+
+  for (; i < length && n_found < n; n_found++) {
+    size_t step = MIN (bn_utf8_announced_length (text[i]), length - i);
+
+    symbols[n_found].start = (uint32_t) i;
+    symbols[n_found].id = bn_vocab_lookup (self->vocab, text + i, step);
+    i += step;
+  }
+  *end = i;
+  return n_found;
+}
+
+static inline void
+push_symbol (const void *model, uint32_t id, const uint8_t *text, size_t length,
+    BnIds *out)
+{
+  if (id != BN_TOKEN_NONE)
+    bn_ids_push (out, id);
+  else
+    push_bytes (((const Run *) model)->spm, text, length, out);
+}
+
 /* Appends the ids of a text without spaces; U+2581 stands for them. */
 static gboolean
 merge_text (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
     size_t length, BnIds *out)
 {
-  BnSymbol *symbols;
-  size_t n = 0;
+  static const BnMergeOps ops = {pair_rank, split_text, push_symbol};
+  const Run run = {self, scratch};
 
-  if (!bn_scratch_reserve_symbols (scratch, length)
-      || !bn_ids_reserve (out, length))
-    return FALSE;
-  symbols = scratch->symbols;
-  for (size_t i = 0; i < length; n++) {
-    size_t step = MIN (bn_utf8_announced_length (text[i]), length - i);
-
-    symbols[n].start = (uint32_t) i;
-    symbols[n].id = bn_vocab_lookup (self->vocab, text + i, step);
-    i += step;
-  }
-  n = bn_merge (self, pair_rank, scratch, n, text, length);
-
-  for (size_t i = 0; i < n; i++) {
-    if (symbols[i].id != BN_TOKEN_NONE) {
-      bn_ids_push (out, symbols[i].id);
-    } else {
-      size_t end = i + 1 < n ? symbols[i + 1].start : length;
-
-      push_bytes (self, text + symbols[i].start, end - symbols[i].start, out);
-    }
-  }
-  return TRUE;
+  return bn_ids_reserve (out, length)
+         && bn_merge_text (&run, &ops, scratch, text, length, out);
 }
 
 /* Appends the ids of a word as it is in the text, with a space in front of it
