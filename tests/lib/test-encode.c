@@ -8,6 +8,7 @@
 #include "bitnet-tokenizer-private.h"
 #include "gguf/bn-gguf.h"
 #include "test-vocab.h"
+#include "text/bn-merge.h"
 #include "text/bn-pretok.h"
 
 static BitnetTokenizer *
@@ -96,6 +97,123 @@ test_words (gconstpointer data)
     }
     g_assert_cmpuint (bn_pretok_iter_next (&one, &word), ==, 0);
   }
+}
+
+/* ---- merging in windows ---- */
+
+enum { N_LETTERS = 3, N_MERGES = 60 };
+
+/* Random merges: token N_LETTERS + i is made by the merge of rank i. */
+typedef struct {
+  struct {
+    uint32_t left, right;
+  } merges[N_MERGES];
+  guint n_merges;
+} Merges;
+
+static inline uint32_t
+pair_rank (const void *model, uint32_t left, uint32_t right,
+    const uint8_t *text, size_t length, uint32_t *merged)
+{
+  const Merges *self = model;
+
+  for (guint i = 0; i < self->n_merges; i++) {
+    if (self->merges[i].left == left && self->merges[i].right == right) {
+      *merged = N_LETTERS + i;
+      return i;
+    }
+  }
+  return BN_NO_RANK;
+}
+
+static inline size_t
+split_letters (const void *model, const uint8_t *text, size_t length,
+    BnSymbol *symbols, size_t n, size_t *end)
+{
+  n = MIN (n, length);
+  for (size_t i = 0; i < n; i++) {
+    symbols[i].id = text[i] - 'a';
+    symbols[i].start = (uint32_t) i;
+  }
+  *end = n;
+  return n;
+}
+
+static inline void
+push_token (const void *model, uint32_t id, const uint8_t *text, size_t length,
+    BnIds *out)
+{
+  bn_ids_push (out, id);
+}
+
+/* Merges of small tokens, and of tokens with themselves, which get long. */
+static void
+make_merges (GRand *rand, Merges *self)
+{
+  guint chance = g_rand_int_range (rand, 0, 4);
+
+  self->n_merges = 0;
+  for (guint n = g_rand_int_range (rand, 1, N_MERGES); n > 0; n--) {
+    guint n_tokens = N_LETTERS + self->n_merges;
+    uint32_t left = g_rand_int_range (rand, 0, n_tokens), merged;
+    uint32_t right = (guint) g_rand_int_range (rand, 0, 4) < chance
+                         ? left
+                         : (uint32_t) g_rand_int_range (rand, 0, n_tokens);
+
+    if (pair_rank (self, left, right, NULL, 0, &merged) != BN_NO_RANK)
+      continue;
+    self->merges[self->n_merges].left = left;
+    self->merges[self->n_merges].right = right;
+    self->n_merges++;
+  }
+}
+
+static void
+make_word (GRand *rand, uint8_t *word, gsize length)
+{
+  gsize period = (gsize) g_rand_int_range (rand, 1, 20);
+  gint n_letters = g_rand_int_range (rand, 1, N_LETTERS + 1);
+  gint noise = g_rand_int_range (rand, 1, 400);
+
+  for (gsize i = 0; i < length; i++) {
+    if (i < period || g_rand_int_range (rand, 0, noise) == 0)
+      word[i] = (uint8_t) ('a' + g_rand_int_range (rand, 0, n_letters));
+    else
+      word[i] = word[i - period];
+  }
+}
+
+/* The same as all at once, also where tokens are longer than windows. */
+static void
+test_windows (void)
+{
+  static const BnMergeOps ops = {pair_rank, split_letters, push_token};
+  g_autoptr (GRand) rand = g_rand_new_with_seed (5);
+  g_autoptr (BnScratch) scratch = bn_scratch_new ();
+  BnIds whole = {.n_ids = 0}, windows = {.n_ids = 0};
+
+  for (guint round = 0; round < 1000; round++) {
+    Merges merges;
+    gsize length = (gsize) g_rand_int_range (rand, 1, 3000), n, end;
+    g_autofree uint8_t *word = g_malloc (length);
+
+    make_merges (rand, &merges);
+    make_word (rand, word, length);
+    whole.n_ids = windows.n_ids = 0;
+    g_assert_true (bn_ids_reserve (&whole, length));
+    g_assert_true (bn_ids_reserve (&windows, length));
+    g_assert_true (bn_scratch_reserve_symbols (scratch, length));
+    n = split_letters (&merges, word, length, scratch->symbols, length, &end);
+    n = bn_merge_long (
+        &merges, pair_rank, scratch, scratch->symbols, n, word, length);
+    bn_merge_push (&merges, &ops, scratch->symbols, n, word, length, &whole);
+    g_assert_true (
+        bn_merge_text (&merges, &ops, scratch, word, length, &windows));
+    g_assert_cmpmem (whole.data, whole.n_ids * sizeof *whole.data, windows.data,
+        windows.n_ids * sizeof *windows.data);
+  }
+  g_free (whole.data);
+  g_free (windows.data);
 }
 
 /* ---- batches ---- */
@@ -244,6 +362,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, *set, test_words);
   }
+  g_test_add_func ("/encode/windows", test_windows);
   g_test_add_func ("/encode/batch", test_batch);
   g_test_add_func ("/encode/batch/lengths", test_batch_lengths);
   g_test_add_func ("/encode/batch/empty", test_batch_empty);
