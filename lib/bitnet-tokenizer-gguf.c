@@ -11,6 +11,7 @@
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
 #include "text/bn-rawbpe.h"
+#include "text/bn-rwkv.h"
 #include "text/bn-spmodel.h"
 #include "text/bn-wordpiece.h"
 
@@ -596,9 +597,24 @@ load_ugm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   return self->encoder != NULL;
 }
 
+static gboolean
+load_rwkv (BnTokenizer *self, const BnGguf *gguf, const Family *family,
+    BnVocab *vocab, GCancellable *cancellable, GError **error)
+{
+  bn_vocab_seal (vocab);
+  assign_strip (gguf, vocab, PRE_DEFAULT);
+  self->pre = g_strdup (PRE_DEFAULT);
+  self->vocab = vocab;
+  self->encoder = bn_encoder_new_rwkv (vocab);
+  return self->encoder != NULL
+         || fail (error, gguf, "no memory for the tables of RWKV");
+}
+
 static const Family families[] = {
     {"bert", BN_SPELLING_METASPACE, 101, BN_TOKEN_NONE, 100, TRUE,
         load_wordpiece},
+    {"rwkv", BN_SPELLING_ESCAPED, BN_TOKEN_NONE, BN_TOKEN_NONE, BN_TOKEN_NONE,
+        FALSE, load_rwkv},
     {"llama", BN_SPELLING_METASPACE, 1, 2, 0, TRUE, load_spm},
     {"gpt2", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE, load_bpe},
     {"whitespace", BN_SPELLING_BYTE_LEVEL, 11, 11, BN_TOKEN_NONE, FALSE,

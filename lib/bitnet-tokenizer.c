@@ -309,6 +309,17 @@ bitnet_tokenizer_lookup (BitnetTokenizer *self, const char *text)
   return bn_vocab_lookup (self->inner->vocab, text, strlen (text));
 }
 
+/* Whether unknown words fail. */
+static gboolean
+needs_unknown (const BnTokenizer *parts)
+{
+  const char *name = bn_encoder_get_model (parts->encoder)->name;
+
+  return parts->vocab->roles[BN_ROLE_UNK] == BN_TOKEN_NONE
+         && (strcmp (name, "wordpiece") == 0
+             || strcmp (name, "wordlevel") == 0);
+}
+
 /* Encodes a text or, if b is not NULL, a pair. */
 static guint32 *
 encode (BitnetTokenizer *self, const BnInput *a, const BnInput *b,
@@ -321,8 +332,13 @@ encode (BitnetTokenizer *self, const BnInput *a, const BnInput *b,
       || !bn_tokenizer_encode (
           self->inner, a, b, (flags & BITNET_ENCODE_ADD_SPECIAL) != 0, &ids)) {
     g_free (ids.data);
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-        "no memory to encode a text");
+    if (needs_unknown (self->inner))
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+          "the text has a word that is not in the vocabulary, which has no "
+          "token for unknown words");
+    else
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+          "no memory to encode a text");
     return NULL;
   }
   *n_tokens = ids.n_ids;

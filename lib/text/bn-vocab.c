@@ -249,6 +249,36 @@ spell_metaspace (const uint8_t *text, size_t length, uint8_t *out)
   return n;
 }
 
+static size_t
+spell_escaped (const uint8_t *text, size_t length, uint8_t *out)
+{
+  static const char names[] = "tnr", bytes[] = "\t\n\r";
+  size_t n = 0;
+
+  for (size_t i = 0; i < length; i++) {
+    const char *name;
+
+    if (text[i] != '\\' || i + 1 == length) {
+      out[n++] = text[i];
+      continue;
+    }
+    i++;
+    name = text[i] ? strchr (names, text[i]) : NULL;
+    if (name) {
+      out[n++] = (uint8_t) bytes[name - names];
+    } else if (text[i] == 'x' && length - i > 2
+               && g_ascii_isxdigit (text[i + 1])
+               && g_ascii_isxdigit (text[i + 2])) {
+      out[n++] = (uint8_t) (g_ascii_xdigit_value ((char) text[i + 1]) << 4
+                            | g_ascii_xdigit_value ((char) text[i + 2]));
+      i += 2;
+    } else {
+      out[n++] = text[i];
+    }
+  }
+  return n;
+}
+
 /* The byte of "<0xXX>", -1 for any other text. */
 static int
 parse_byte_text (const uint8_t *text, size_t length)
@@ -280,6 +310,8 @@ spell (const BnVocab *self, uint32_t id, uint8_t *out)
   }
   if (self->spelling == BN_SPELLING_BYTE_LEVEL)
     return spell_byte_level (text, length, out);
+  if (self->spelling == BN_SPELLING_ESCAPED)
+    return spell_escaped (text, length, out);
   return spell_metaspace (text, length, out);
 }
 

@@ -55,6 +55,7 @@ typedef enum {
 typedef enum {
   BN_SPELLING_BYTE_LEVEL, /* every byte is a character of the GPT-2 table */
   BN_SPELLING_METASPACE,  /* U+2581 stands for the space, <0xXX> for bytes */
+  BN_SPELLING_ESCAPED,    /* \t, \n, \r, \xHH; \ and another for that one */
 } BnSpelling;
 
 /* Strings one behind the other: string i is bytes[offsets[i]] up to

@@ -73,8 +73,10 @@ bn_wordpiece_new (const BnVocab *vocab, const BnWordPieceOptions *options)
       &self->start_node, &token);
   self->start_token =
       self->has_start && options->has_empty_start ? token : BN_TOKEN_NONE;
-  self->has_continuation = walk (self->trie, options->continuation,
-      options->continuation_length, &self->continuation_node, &token);
+  self->has_continuation =
+      options->continuation
+      && walk (self->trie, options->continuation, options->continuation_length,
+          &self->continuation_node, &token);
   self->unknown = options->unknown;
   self->max_characters = options->max_characters;
   if (options->bert) {
@@ -140,9 +142,7 @@ static gboolean
 append_unknown (const BnWordPiece *self, size_t first, BnIds *out)
 {
   out->n_ids = first;
-  if (self->unknown == BN_TOKEN_NONE)
-    return TRUE;
-  if (!reserve_ids (out, 1))
+  if (self->unknown == BN_TOKEN_NONE || !reserve_ids (out, 1))
     return FALSE;
   bn_ids_push (out, self->unknown);
   return TRUE;
@@ -194,14 +194,6 @@ append_word (const BnWordPiece *self, BnScratch *scratch, const uint8_t *word,
   bn_cache_insert (&scratch->cache, &place, word, length, out->data + first,
       out->n_ids - first);
   return TRUE;
-}
-
-gboolean
-bn_wordpiece_encode_word (const BnWordPiece *self, BnScratch *scratch,
-    const uint8_t *word, size_t length, BnIds *out)
-{
-  return length == 0
-         || append_word (self, scratch, word, length, word + length, out);
 }
 
 /* The word that gathers while a text is read. */
@@ -388,28 +380,42 @@ bn_wordpiece_encode (const BnWordPiece *self, BnScratch *scratch,
   }
 }
 
-/* The encoder. */
+/* Models. */
 
 static gboolean
-wordpiece_model_encode (const void *data, BnScratch *scratch,
-    const uint8_t *text, size_t length, unsigned fragment, BnIds *out)
+encode_text (const void *data, BnScratch *scratch, const uint8_t *text,
+    size_t length, unsigned fragment, BnIds *out)
 {
   return bn_wordpiece_encode (data, scratch, text, length, out);
 }
 
+static gboolean
+encode_word (const void *data, BnScratch *scratch, const uint8_t *word,
+    size_t length, unsigned fragment, BnIds *out)
+{
+  return length == 0
+         || append_word (data, scratch, word, length, word + length, out);
+}
+
 static void
-wordpiece_model_free (void *data)
+free_model (void *data)
 {
   bn_wordpiece_free (data);
 }
 
+const BnModelClass bn_wordpiece_text_model = {
+    "wordpiece", encode_text, free_model};
+const BnModelClass bn_wordpiece_word_model = {
+    "wordpiece", encode_word, free_model};
+const BnModelClass bn_wordlevel_model = {"wordlevel", encode_word, free_model};
+
 BnEncoder *
 bn_encoder_new_wordpiece (BnVocab *vocab_, const BnWordPieceOptions *options)
 {
-  static const BnModelClass model = {
-      "wordpiece", wordpiece_model_encode, wordpiece_model_free};
   g_autoptr (BnVocab) vocab = vocab_;
   BnWordPiece *data = bn_wordpiece_new (vocab, options);
 
-  return data ? bn_encoder_new (g_steal_pointer (&vocab), &model, data) : NULL;
+  return data ? bn_encoder_new (
+             g_steal_pointer (&vocab), &bn_wordpiece_text_model, data)
+              : NULL;
 }
