@@ -135,9 +135,9 @@ push_symbol (const Run *run, const uint8_t *text, size_t length)
   uint32_t id = bn_vocab_lookup (self->vocab, text, length);
   gpointer split;
 
-  if (id == BN_TOKEN_NONE) {
-    push_unknown (run, text, length);
-  } else if (is_unused (self, id)
+  if (id != BN_TOKEN_NONE && !is_unused (self, id)) {
+    bn_ids_push (run->out, id);
+  } else if (id != BN_TOKEN_NONE
              && g_hash_table_lookup_extended (
                  run->splits, GUINT_TO_POINTER (id), NULL, &split)) {
     size_t left = GPOINTER_TO_SIZE (split);
@@ -145,7 +145,7 @@ push_symbol (const Run *run, const uint8_t *text, size_t length)
     push_symbol (run, text, left);
     push_symbol (run, text + left, length - left);
   } else {
-    bn_ids_push (run->out, id);
+    push_unknown (run, text, length);
   }
 }
 

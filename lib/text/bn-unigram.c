@@ -137,7 +137,6 @@ read_scores (BnUnigram *self, GError **error)
   const BnVocab *vocab = self->vocab;
   const BnUnigramRules rules = self->options.rules;
   double min = rules == BN_UNIGRAM_HUGGINGFACE ? INFINITY : FLT_MAX;
-  float max = FLT_MIN;
 
   self->scores = g_new (double, (size_t) self->n_pieces + 1);
   for (uint32_t id = 0; id < self->n_pieces; id++) {
@@ -151,10 +150,8 @@ read_scores (BnUnigram *self, GError **error)
     }
     self->scores[id] = score;
     if (rules == BN_UNIGRAM_HUGGINGFACE
-        || (vocab->attributes[id] & BN_TOKEN_NORMAL)) {
+        || (vocab->attributes[id] & BN_TOKEN_NORMAL))
       min = MIN (min, score);
-      max = MAX (max, (float) score);
-    }
   }
   self->unknown_score = rules == BN_UNIGRAM_HUGGINGFACE
                             ? min - UNKNOWN_PENALTY
@@ -167,9 +164,10 @@ read_scores (BnUnigram *self, GError **error)
       size_t length;
 
       bn_vocab_text (vocab, id, &length);
+      /* As sentencepiece 0.2.3 does; up to 0.2.1 it was -0.1. */
       self->scores[id] = rules == BN_UNIGRAM_LLAMA_CPP
                              ? 0
-                             : (double) (float) ((float) length * max - 0.1);
+                             : (double) (float) (0.1 * ((double) length - 1));
     }
     self->max_magnitude = MAX (self->max_magnitude, fabs (self->scores[id]));
   }
