@@ -181,3 +181,17 @@ bn_charsmap_find_longest (const BnCharsmap *self, const uint8_t *text,
     return 0;
   return found_length;
 }
+
+size_t
+bn_charsmap_find_shortest (const BnCharsmap *self, const uint8_t *text,
+    size_t length, const uint8_t **replacement, size_t *replacement_length)
+{
+  uint32_t node = root (self), value;
+
+  for (size_t i = 0; i < length && step (self, &node, text[i], &value); i++) {
+    if (value != UINT32_MAX)
+      return get_text (self, value, replacement, replacement_length) ? i + 1
+                                                                     : 0;
+  }
+  return 0;
+}

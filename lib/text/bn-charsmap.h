@@ -20,6 +20,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnCharsmap, bn_charsmap_free)
 size_t bn_charsmap_find_longest (const BnCharsmap *self, const uint8_t *text,
     size_t length, const uint8_t **replacement, size_t *replacement_length);
 
+/* The same for the shortest entry, as the normalizer "Precompiled" of Hugging
+ * Face does. */
+size_t bn_charsmap_find_shortest (const BnCharsmap *self, const uint8_t *text,
+    size_t length, const uint8_t **replacement, size_t *replacement_length);
+
 /* Whether a text that begins with byte, and goes on with an ASCII character if
  * followed_by_ascii, begins with an entry. (For fast passage of text that
  * stays as it is; TRUE only says that it must be looked up.) */
