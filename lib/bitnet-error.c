@@ -34,6 +34,7 @@ bitnet_error_get_type (void)
       VALUE (DEVICE, "device"),
       VALUE (INVALID_ARGUMENT, "invalid-argument"),
       VALUE (WRITE, "write"),
+      VALUE (TEMPLATE_RAISED, "template-raised"),
 #undef VALUE
       {0, NULL, NULL},
   };

@@ -31,6 +31,8 @@ G_BEGIN_DECLS
  * @BITNET_ERROR_DEVICE: the compute device is absent or failed
  * @BITNET_ERROR_INVALID_ARGUMENT: a parameter is out of its range
  * @BITNET_ERROR_WRITE: an output file could not be written
+ * @BITNET_ERROR_TEMPLATE_RAISED: a chat template refused the conversation; the
+ *   message is the template's own
  *
  * What went wrong. Cancellation is %G_IO_ERROR_CANCELLED in %G_IO_ERROR.
  */
@@ -56,6 +58,7 @@ typedef enum {
   BITNET_ERROR_DEVICE,
   BITNET_ERROR_INVALID_ARGUMENT,
   BITNET_ERROR_WRITE,
+  BITNET_ERROR_TEMPLATE_RAISED,
 } BitnetError;
 
 #define BITNET_ERROR (bitnet_error_quark ())

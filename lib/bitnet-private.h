@@ -5,6 +5,7 @@
 #include <json-glib/json-glib.h>
 
 #include "bitnet-model.h"
+#include "bitnet-template.h"
 #include "bitnet-tokenizer.h"
 #include "bitnet-engine.h"
 #include "bitnet-sequence.h"
@@ -37,6 +38,10 @@ guint64 bitnet_env_uint64 (const char *name, guint64 fallback);
  * 8259, at most max_size bytes, 64 levels, no \u0000. */
 JsonNode *bitnet_json_parse (
     const char *text, gssize length, gsize max_size, GError **error);
+
+/* The fixed form that a template's text is recognised as, or NULL. */
+BitnetTemplate *bitnet_template_new_form (
+    const char *text, const char *bos_token, const char *eos_token);
 
 /* What the parameters say about drawing; points into self. */
 BnSamplerConfig bitnet_params_get_sampler_config (const BitnetParams *self);

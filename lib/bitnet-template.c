@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* BitnetTemplate: writes a conversation in a form and encodes it.
+/* BitnetTemplate: writes a conversation as a template in the Jinja language or
+ * a fixed form wants it, and encodes it.
  *
- * Rendering yields parts. Only the parts that the form wrote may hold control
- * tokens; BOS and EOS are parts of their own, because a tokenizer knows their
- * ids better than anyone knows their texts. The tokenizer keeps that apart:
- * it encodes all parts as one text, as the reference does, in which what was
- * said stays text. */
+ * Rendering yields parts. Only the parts that the template wrote may hold
+ * control tokens; BOS and EOS are parts of their own, because a tokenizer knows
+ * their ids better than anyone knows their texts. The tokenizer keeps that
+ * apart: it encodes all parts as one text, as the reference does, in which what
+ * was said stays text. */
 #include "bitnet-template.h"
 
 #include <string.h>
@@ -13,10 +14,12 @@
 #include "bitnet-forms.h"
 #include "bitnet-private.h"
 #include "gguf/bn-gguf.h"
+#include "jinja/bn-jinja.h"
 
 struct _BitnetTemplate {
   GObject parent;
-  BnForm form;
+  BnJinjaTemplate *program; /* NULL: the form alone */
+  BnForm form;              /* with a program: what it looks like, or empty */
   char *bos;
   char *eos;
   char *default_system; /* for conversations without system text, or NULL */
@@ -26,6 +29,9 @@ G_DEFINE_FINAL_TYPE (BitnetTemplate, bitnet_template, G_TYPE_OBJECT)
 
 G_DEFINE_BOXED_TYPE (BitnetTemplateSegment, bitnet_template_segment,
     bitnet_template_segment_copy, bitnet_template_segment_free)
+
+/* What bitnet_template_get_name() says of a program that is no known form. */
+#define JINJA_NAME "jinja"
 
 typedef enum {
   PART_CONTROL,
@@ -73,6 +79,7 @@ bitnet_template_finalize (GObject *object)
 {
   BitnetTemplate *self = BITNET_TEMPLATE (object);
 
+  bn_jinja_template_free (self->program);
   g_free (self->bos);
   g_free (self->eos);
   g_free (self->default_system);
@@ -135,27 +142,64 @@ bitnet_template_new_named (const char *name, GError **error)
   return new_from_form (form, NULL, NULL, NULL);
 }
 
+/* The published file of 2B-4T carries a placeholder. */
+static gboolean
+is_placeholder (const char *text)
+{
+  return strstr (text, "BITNETAssistant") != NULL;
+}
+
 BitnetTemplate *
-bitnet_template_new_full (const char *text, const char *bos_token,
-    const char *eos_token, GError **error)
+bitnet_template_new_form (
+    const char *text, const char *bos_token, const char *eos_token)
 {
   BnForm form;
   const BnForm *closest;
   g_autofree char *default_system = NULL;
-  g_autofree char *names = NULL;
+
+  if (!bn_form_recognise (text, &form, &default_system, &closest))
+    return NULL;
+  return new_from_form (&form, bos_token, eos_token, default_system);
+}
+
+BitnetTemplate *
+bitnet_template_new_full (const char *text, const char *bos_token,
+    const char *eos_token, GError **error)
+{
+  static const BnForm no_form = {.name = JINJA_NAME};
+  BnForm form;
+  const BnForm *closest;
+  gboolean has_form;
+  g_autofree char *default_system = NULL;
+  g_autoptr (BnJinjaTemplate) program = NULL;
+  g_autoptr (GError) program_error = NULL;
+  BitnetTemplate *self;
 
   g_return_val_if_fail (text != NULL, NULL);
-  if (bn_form_recognise (text, &form, &default_system, &closest))
+  has_form = bn_form_recognise (text, &form, &default_system, &closest);
+  if (has_form && (strcmp (text, form.name) == 0 || is_placeholder (text)))
     return new_from_form (&form, bos_token, eos_token, default_system);
 
-  names = join_names ();
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
-      "the chat template (%" G_GSIZE_FORMAT
-      " bytes) is none of the forms this version writes%s%s; choose one with "
-      "template=NAME: %s",
-      strlen (text), closest ? ", it looks most like " : "",
-      closest ? closest->name : "", names);
-  return NULL;
+  program = bn_jinja_template_new (text, strlen (text), NULL, &program_error);
+  if (program == NULL && has_form) {
+    g_warning (
+        "the chat template does not compile and is written as \"%s\": %s",
+        form.name, program_error->message);
+    return new_from_form (&form, bos_token, eos_token, default_system);
+  }
+  if (program == NULL) {
+    g_autofree char *names = join_names ();
+
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+        "the chat template does not compile: %s; choose a form with "
+        "template=NAME: %s",
+        program_error->message, names);
+    return NULL;
+  }
+  self =
+      new_from_form (has_form ? &form : &no_form, bos_token, eos_token, NULL);
+  self->program = g_steal_pointer (&program);
+  return self;
 }
 
 BitnetTemplate *
@@ -391,6 +435,104 @@ add_plain (GPtrArray *parts, BitnetConversation *conversation)
   }
 }
 
+/* Programs */
+
+/* Variables that templates take for granted. */
+static gboolean
+set_defaults (BnJinjaContext *context, GError **error)
+{
+  return bn_jinja_context_set_json (
+             context, "tools", "null", 4, BN_JINJA_UNTRUSTED, error)
+         && bn_jinja_context_set_json (
+             context, "documents", "null", 4, BN_JINJA_UNTRUSTED, error);
+}
+
+static gboolean
+set_token (
+    BnJinjaContext *context, const char *name, const char *text, GError **error)
+{
+  return text == NULL
+         || bn_jinja_context_set_string (
+             context, name, text, strlen (text), BN_JINJA_TRUSTED, error);
+}
+
+/* What now says, if it is a string, is the time. */
+static gboolean
+take_now (BnJinjaContext *context, GError **error)
+{
+  gsize size;
+  const char *now = bn_jinja_context_get_string (context, "now", &size);
+  g_autofree char *text = now ? g_strndup (now, size) : NULL;
+
+  return text == NULL || bn_jinja_context_set_now (context, text, error);
+}
+
+static BnJinjaContext *
+make_context (
+    BitnetTemplate *self, const char *request, gsize length, GError **error)
+{
+  g_autoptr (BnJinjaContext) context = bn_jinja_context_new (NULL);
+
+  if (!set_defaults (context, error)
+      || !set_token (context, "bos_token", self->bos, error)
+      || !set_token (context, "eos_token", self->eos, error)
+      || !bn_jinja_context_set_members (
+          context, request, length, BN_JINJA_UNTRUSTED, error)
+      || !take_now (context, error))
+    return NULL;
+  bn_jinja_context_trust (context, "bos_token");
+  bn_jinja_context_trust (context, "eos_token");
+  return g_steal_pointer (&context);
+}
+
+static GPtrArray *
+split_output (BitnetTemplate *self, const BnJinjaOutput *output)
+{
+  GPtrArray *parts = g_ptr_array_new_with_free_func (part_free);
+  gsize bos_length = self->bos ? strlen (self->bos) : 0;
+  gsize at = 0;
+  gsize control_end =
+      output->n_untrusted > 0 ? output->untrusted[0].begin : output->size;
+
+  if (bos_length > 0 && bos_length <= control_end
+      && memcmp (output->text, self->bos, bos_length) == 0) {
+    add_token (parts, PART_BOS);
+    at = bos_length;
+  }
+  for (gsize i = 0; i < output->n_untrusted; i++) {
+    const BnJinjaRange *range = &output->untrusted[i];
+
+    add_text (parts, PART_CONTROL, output->text + at, range->begin - at);
+    add_text (parts, PART_MESSAGE, output->text + range->begin,
+        range->end - range->begin);
+    at = range->end;
+  }
+  add_text (parts, PART_CONTROL, output->text + at, output->size - at);
+  return parts;
+}
+
+static GPtrArray *
+run_program (BitnetTemplate *self, BitnetConversation *conversation,
+    gboolean add_generation_prompt, GError **error)
+{
+  g_autofree char *messages = bitnet_conversation_to_json (conversation);
+  /* A token that the model does not have is nothing, not an error. */
+  g_autofree char *request =
+      g_strdup_printf ("{%s%s\"messages\":%s,\"add_generation_prompt\":%s}",
+          self->bos ? "" : "\"bos_token\":\"\",",
+          self->eos ? "" : "\"eos_token\":\"\",", messages,
+          add_generation_prompt ? "true" : "false");
+  g_autoptr (BnJinjaContext) context =
+      make_context (self, request, strlen (request), error);
+  g_auto (BnJinjaOutput) output = {0};
+
+  if (context == NULL
+      || !bn_jinja_template_render (
+          self->program, context, NULL, &output, error))
+    return NULL;
+  return split_output (self, &output);
+}
+
 static GPtrArray *
 render_parts (BitnetTemplate *self, BitnetConversation *conversation,
     gboolean add_generation_prompt, GError **error)
@@ -399,6 +541,8 @@ render_parts (BitnetTemplate *self, BitnetConversation *conversation,
   guint n_messages = bitnet_conversation_get_n_messages (conversation);
   Progress progress = {0};
 
+  if (self->program != NULL)
+    return run_program (self, conversation, add_generation_prompt, error);
   if (bitnet_template_is_plain (self)) {
     add_plain (parts, conversation);
     return g_steal_pointer (&parts);
@@ -480,6 +624,33 @@ bitnet_template_render (BitnetTemplate *self, BitnetConversation *conversation,
     g_string_append (text, segment->text);
   }
   return g_string_free (text, FALSE);
+}
+
+char *
+bitnet_template_render_json (BitnetTemplate *self, const char *json,
+    gssize length, GCancellable *cancellable, gsize *text_length,
+    GError **error)
+{
+  g_autoptr (BnJinjaContext) context = NULL;
+  BnJinjaOutput output = {0};
+
+  g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
+  g_return_val_if_fail (json != NULL, NULL);
+  if (self->program == NULL) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+        "\"%s\" is a fixed form, which takes no variables", self->form.name);
+    return NULL;
+  }
+  context = make_context (
+      self, json, length < 0 ? strlen (json) : (gsize) length, error);
+  if (context == NULL
+      || !bn_jinja_template_render (
+          self->program, context, cancellable, &output, error))
+    return NULL;
+  if (text_length != NULL)
+    *text_length = output.size;
+  g_free (output.untrusted);
+  return output.text;
 }
 
 /* Encoding */

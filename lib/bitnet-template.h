@@ -214,6 +214,33 @@ GPtrArray *bitnet_template_render_segments (BitnetTemplate *self,
     GError **error);
 
 /**
+ * bitnet_template_render_json:
+ * @self: a template in the Jinja language
+ * @json: a JSON object whose members are the template's variables:
+ *   `messages`, `tools`, `add_generation_prompt` and any others; `bos_token`
+ *   and `eos_token` default to the model's, `tools` and `documents` to null.
+ *   `now`, "YYYY-MM-DDTHH:MM:SS", is the time that `strftime_now` writes
+ * @length: bytes of @json, or -1 if it ends with NUL
+ * @cancellable: (nullable): to end a rendering from another thread
+ * @text_length: (out) (optional): bytes of the text, which may contain NUL
+ * @error: return location for an error
+ *
+ * What the template writes. This is the whole interface that templates have;
+ * bitnet_template_render() is the simple one.
+ *
+ * Fails with %BITNET_ERROR_TEMPLATE_RAISED and the template's own message if
+ * it refuses the conversation, with %BITNET_ERROR_TEMPLATE and line and column
+ * if it does what it cannot or takes more steps, memory or output than a
+ * template may, or is a fixed form.
+ *
+ * Returns: (transfer full): the text, or %NULL
+ */
+BITNET_AVAILABLE_IN_ALL
+char *bitnet_template_render_json (BitnetTemplate *self, const char *json,
+    gssize length, GCancellable *cancellable, gsize *text_length,
+    GError **error);
+
+/**
  * bitnet_template_encode:
  * @self: a template
  * @conversation: what was said

@@ -28,6 +28,7 @@ int cmd_bench (int argc, char **argv);
 int cmd_bench_tokenizer (int argc, char **argv); /* bench --tokenizer */
 int cmd_synth (int argc, char **argv);
 int cmd_quantize (int argc, char **argv);
+int cmd_template (int argc, char **argv);
 
 /* Parses GNOME-style options: entries, "[OPTION…] rest" and a description
  * that ends in examples. On failure or --help prints and sets *status;

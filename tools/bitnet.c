@@ -14,6 +14,7 @@ static const BitnetCommand commands[] = {
     {"inspect", "Show what a model file contains", cmd_inspect},
     {"tokenize", "Turn text into token ids", cmd_tokenize},
     {"detokenize", "Turn token ids into text", cmd_detokenize},
+    {"template", "Write a conversation as a model wants it", cmd_template},
     {"quantize", "Write a model in another type", cmd_quantize},
     {"logits", "Compute what a model predicts after given tokens", cmd_logits},
     {"bench", "Measure how fast a model runs", cmd_bench},

@@ -313,6 +313,7 @@ map_bitnet_error (BitnetError error, int *code)
     case BITNET_ERROR_UNSUPPORTED_QUANTIZATION:
     case BITNET_ERROR_VOCAB_MISMATCH:
     case BITNET_ERROR_TEMPLATE:
+    case BITNET_ERROR_TEMPLATE_RAISED:
       *code = GST_STREAM_ERROR_FORMAT;
       return GST_STREAM_ERROR;
     case BITNET_ERROR_ENCODING:

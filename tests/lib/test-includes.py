@@ -17,12 +17,13 @@ include = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 BASE = {"bn-types.h", "bitnet-error.h", "bitnet-version.h"}
 PRIVATE = {"bitnet-private.h", "bitnet-forms.h"}
 ALLOWED = {
-    "lib": {"lib", "gguf", "text", "net", "core", "resolve", "kernels"},
+    "lib": {"lib", "gguf", "jinja", "text", "net", "core", "resolve", "kernels"},
     "resolve": {"resolve", "lib", "text", "gguf", "net"},
     "core": {"core", "kernels", "cuda", "gguf", "public"},
     "cuda": {"cuda", "core", "kernels"},
     "gguf": {"gguf"},
     "text": {"text"},
+    "jinja": {"jinja"},
     "net": {"net"},
     "kernels": {"kernels"},
     "elements": {"elements", "public"},
@@ -34,6 +35,7 @@ FORBIDDEN_SYSTEM = {
     "lib": re.compile(r"^gst/"), "resolve": re.compile(r"^gst/"),
     "core": re.compile(r"^gst/"), "gguf": re.compile(r"^(gst|libsoup|json-glib)/"),
     "text": re.compile(r"^(gst|libsoup|json-glib)/"),
+    "jinja": re.compile(r"^(gst|libsoup|json-glib)/"),
     "net": re.compile(r"^gst/"),
     "kernels": re.compile(r"^(gst|glib|gio|libsoup|json-glib)"),
     "examples": re.compile(r"^$"),

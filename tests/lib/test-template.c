@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Chat templates: each form against the text its models' own templates write
- * (worked by hand from the published Jinja sources, and against the reference
- * renderings where those are present), recognition, and segments. */
-#include <json-glib/json-glib.h>
+ * (worked by hand from the published Jinja sources), recognition, segments and
+ * tokens. */
 #include <string.h>
 #include "bitnet.h"
 
@@ -111,7 +110,8 @@ test_names (void)
 }
 
 /* The published sources of models that the reference data lack, and programs
- * that resemble them. NULL: not recognised. */
+ * that resemble them: the form they are recognised as, or "jinja". NULL: they
+ * do not compile. */
 static const struct {
   const char *what, *text, *name, *messages, *rendered;
 } sources[] = {
@@ -205,23 +205,27 @@ static const struct {
     {"text between",
         "{% for message in messages %}<|im_start|>{{ "
         "message['role'] }}{% endfor %}",
-        NULL, NULL, NULL},
+        "jinja", "user:U", "<|im_start|>user"},
     {"line ends between",
         "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' "
         "}}\n{{ message.content + '<|im_end|>\\n' }}{% endfor %}",
-        NULL, NULL, NULL},
+        "jinja", "user:U", "<|im_start|>user\n\nU<|im_end|>\n"},
     {"thoughts",
         "{% for message in messages %}{% set content = message.content.split("
         "'</think>')[-1] %}{{'<|im_start|>' + message.role + '\\n' + content + "
         "'<|im_end|>\\n'}}{% endfor %}",
-        NULL, NULL, NULL},
+        "jinja", "assistant:a</think>b",
+        "<|im_start|>assistant\nb<|im_end|>\n"},
     {"date",
         "{{ bos_token + '<|start_header_id|>system<|end_header_id|>\\n\\n' + "
-        "'Today: ' + strftime_now('%d %b %Y') + '<|eot_id|>' }}",
-        NULL, NULL, NULL},
-    {"macro", "{% macro m(x) %}{{ '<|im_start|>' }}{% endmacro %}", NULL, NULL,
-        NULL},
-    {"another language", "{{ messages | tojson }}", NULL, NULL, NULL},
+        "'Today: ' + strftime_now('%%') + '<|eot_id|>' }}",
+        "jinja", "user:U",
+        "<|start_header_id|>system<|end_header_id|>\n\nToday: %<|eot_id|>"},
+    {"macro",
+        "{% macro m(x) %}{{ '<|im_start|>' + x }}{% endmacro %}{{ m(1~2) }}",
+        "jinja", "user:U", "<|im_start|>12"},
+    {"another family", "{{ messages | tojson }}", "jinja", "user:U",
+        "[{\"role\": \"user\", \"content\": \"U\"}]"},
     {"unfinished string", "{{ '<|im_start|> }}", NULL, NULL, NULL},
     {"unfinished tag", "{{ '<|im_start|>'", NULL, NULL, NULL},
     {"unfinished if", "{% if x %}{{ '<|im_start|>' }}", NULL, NULL, NULL},
@@ -261,6 +265,10 @@ test_recognise (void)
 static void
 test_hostile (void)
 {
+  /* What is recognised but does not compile warns. */
+  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK);
+
+  g_log_set_fatal_mask ("bitnet", G_LOG_FATAL_MASK);
   for (gsize i = 0; i < G_N_ELEMENTS (sources); i++) {
     gsize length = strlen (sources[i].text);
 
@@ -275,6 +283,7 @@ test_hostile (void)
       from_damaged = bitnet_template_new_from_text (damaged, NULL);
     }
   }
+  g_log_set_always_fatal (fatal);
 }
 
 /* Every literal and every + of a long chain is joined in bounded time; beyond
@@ -282,7 +291,7 @@ test_hostile (void)
 static void
 test_long (void)
 {
-  enum { N_LITERALS = 60 * 1000, N_COMMENT = 300 * 1000 };
+  enum { N_LITERALS = 60 * 1000, N_COMMENT = 1100 * 1000 };
   g_autoptr (GString) chain = g_string_new ("{{ '<|im_start|>'");
   g_autofree char *comment = g_strnfill (N_COMMENT, 'x');
   g_autofree char *commented =
@@ -496,69 +505,6 @@ test_model (void)
   }
 }
 
-/* One row of the reference; TRUE if its template is one of our forms. */
-static gboolean
-check_reference_row (const char *folder, JsonObject *row)
-{
-  const char *name = json_object_get_string_member (row, "template");
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autofree char *source = NULL;
-  g_autofree char *messages =
-      json_to_string (json_object_get_member (row, "messages"), FALSE);
-  g_autofree char *text = NULL;
-  g_autoptr (BitnetTemplate) template = NULL;
-  g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
-  g_autoptr (GError) error = NULL;
-
-  g_file_get_contents (path, &source, NULL, &error);
-  g_assert_no_error (error);
-  template = bitnet_template_new_full (source,
-      json_object_get_string_member (row, "bos_token"),
-      json_object_get_string_member (row, "eos_token"), NULL);
-  if (template == NULL
-      || !bitnet_conversation_load_json (conversation, messages, -1, NULL)
-      || json_object_has_member (row, "error"))
-    return FALSE;
-
-  g_test_message (
-      "%s as %s: %s", name, bitnet_template_get_name (template), messages);
-  text = bitnet_template_render (template, conversation,
-      json_object_get_boolean_member (row, "add_generation_prompt"), &error);
-  if (json_object_has_member (row, "raised")) {
-    g_assert_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE);
-  } else {
-    g_assert_no_error (error);
-    g_assert_cmpstr (text, ==, json_object_get_string_member (row, "text"));
-  }
-  return TRUE;
-}
-
-static void
-test_reference (void)
-{
-  const char *data = g_getenv ("BITNET_REFERENCE_DATA");
-  g_autofree char *folder =
-      g_build_filename (data ? data : "", "templates", NULL);
-  g_autofree char *path = g_build_filename (folder, "renderings.jsonl", NULL);
-  g_autofree char *contents = NULL;
-  g_auto (GStrv) lines = NULL;
-  guint n_rows = 0, n_ours = 0;
-
-  if (!g_file_get_contents (path, &contents, NULL, NULL)) {
-    g_test_skip ("no reference data");
-    return;
-  }
-  lines = g_strsplit (contents, "\n", -1);
-  for (char **line = lines; *line != NULL && **line != '\0'; line++) {
-    g_autoptr (JsonNode) row = json_from_string (*line, NULL);
-
-    n_ours += check_reference_row (folder, json_node_get_object (row));
-    n_rows++;
-  }
-  g_test_message ("%u of %u rows have a template of our forms", n_ours, n_rows);
-  g_assert_cmpuint (n_ours, >, 0);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -577,6 +523,5 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/template/encode-whole", test_encode_whole);
   g_test_add_func ("/template/model", test_model);
-  g_test_add_func ("/template/reference", test_reference);
   return g_test_run ();
 }
