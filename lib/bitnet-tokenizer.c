@@ -8,6 +8,7 @@
 #include "bitnet-error.h"
 #include "bitnet-private.h"
 #include "bitnet-tokenizer-private.h"
+#include "text/bn-clean.h"
 #include "text/bn-source.h"
 
 struct _BitnetTokenizer {
@@ -545,6 +546,12 @@ bitnet_tokenizer_decode (BitnetTokenizer *self, const guint32 *tokens,
   }
   text = g_string_new (NULL);
   bn_decode_all (self->inner->decoder, flags, tokens, n_tokens, text);
+  if (flags & BITNET_DECODE_CLEAN_SPACES) {
+    if (self->inner->fidelity == BN_FIDELITY_LLAMA_CPP)
+      bn_clean_llama_cpp (text);
+    else
+      bn_clean_huggingface (text);
+  }
   if (length)
     *length = text->len;
   return g_string_free (g_steal_pointer (&text), FALSE);

@@ -55,11 +55,15 @@ typedef enum {
  * @BITNET_DECODE_SPECIAL: control tokens appear as their text
  * @BITNET_DECODE_KEEP_SPACE: keep the leading space, for text that continues
  *   other text
+ * @BITNET_DECODE_CLEAN_SPACES: remove spaces in front of punctuation and of
+ *   the ends of contracted words, as the reference does if it is told to clean
+ *   up; only for whole texts, streams ignore it
  */
 typedef enum {
   BITNET_DECODE_NONE = 0,
   BITNET_DECODE_SPECIAL = 1 << 0,
   BITNET_DECODE_KEEP_SPACE = 1 << 1,
+  BITNET_DECODE_CLEAN_SPACES = 1 << 2,
 } BitnetDecodeFlags;
 
 /**

@@ -314,13 +314,16 @@ int
 cmd_detokenize (int argc, char **argv)
 {
   g_autofree char *model = NULL, *option = NULL, *fidelity_name = NULL;
-  gboolean special = FALSE, jsonl = FALSE;
+  gboolean special = FALSE, clean_spaces = FALSE, jsonl = FALSE;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, MODEL_HELP, "FILE"},
       {"ids", 'i', 0, G_OPTION_ARG_FILENAME, &option,
           "the ids, separated by spaces or commas", "IDS"},
       {"special", 's', 0, G_OPTION_ARG_NONE, &special,
           "show control tokens as their text", NULL},
+      {"clean-spaces", 0, 0, G_OPTION_ARG_NONE, &clean_spaces,
+          "remove spaces in front of punctuation, as the reference cleans up",
+          NULL},
       {"fidelity", 0, 0, G_OPTION_ARG_STRING, &fidelity_name, FIDELITY_HELP,
           "WHICH"},
       {"jsonl", 0, 0, G_OPTION_ARG_NONE, &jsonl,
@@ -351,7 +354,8 @@ cmd_detokenize (int argc, char **argv)
   if (!parse_fidelity (fidelity_name, &fidelity))
     return fail_fidelity ("detokenize", fidelity_name);
 
-  flags = special ? BITNET_DECODE_SPECIAL : BITNET_DECODE_NONE;
+  flags = (special ? BITNET_DECODE_SPECIAL : BITNET_DECODE_NONE)
+          | (clean_spaces ? BITNET_DECODE_CLEAN_SPACES : BITNET_DECODE_NONE);
   if (!jsonl && !collect_ids (option, argc, argv, ids, &error))
     return option || argc > 1
                ? tool_fail_usage ("detokenize", "%s", error->message)

@@ -15,11 +15,10 @@
 #include "bn-unicode.h"
 #include "bn-vocab.h"
 
-/* The values of BitnetDecodeFlags. */
+/* Values of BitnetDecodeFlags; others have no effect here. */
 typedef enum {
   BN_DECODE_SPECIAL = 1 << 0,    /* control tokens appear as their text */
   BN_DECODE_KEEP_SPACE = 1 << 1, /* the text continues other text */
-  BN_DECODE_CLEAN_SPACES = 1 << 2,
 } BnDecodeFlags;
 
 /* Immutable, for all threads. */
@@ -79,7 +78,7 @@ void bn_decode_clear (BnDecodeState *state);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnDecodeState, bn_decode_clear)
 
 /* Appends the text that is complete with these tokens; ids out of range add
- * nothing. BN_DECODE_CLEAN_SPACES has no effect here. */
+ * nothing. */
 void bn_decode_push (
     BnDecodeState *state, const uint32_t *ids, size_t n_ids, GString *out);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bitnet-error.h"
+#include "text/bn-clean.h"
 #include "text/bn-decode.h"
 
 #define METASPACE "\xE2\x96\x81"
@@ -286,6 +287,41 @@ test_growth (void)
   g_assert_nonnull (strstr (error->message, "1024 times"));
 }
 
+/* Expected by tokenizers.md (e). */
+static void
+test_clean (void)
+{
+  static const struct {
+    const char *text, *llama_cpp, *huggingface;
+  } texts[] = {
+      {"", "", ""},
+      {" ", " ", " "},
+      {".", ".", "."},
+      {" .", ".", "."},
+      {"a .", "a.", "a."},
+      {"a  . ?!", "a .?!", "a .?!"},
+      {"a ' b", "a'b", "a'b"},
+      {"a ' ' b", "a'' b", "a'' b"},
+      {" ' ", "'", "'"},
+      {"it 's I 'm we 're they 've", "it's I'm we're they've",
+          "it's I'm we're they've"},
+      {"he 'll I 'd can 't", "he 'll I 'd can 't", "he 'll I 'd can 't"},
+      {"do n't", "do n't", "don't"},
+      {"x 'r", "x 'r", "x 'r"},
+      {"a , b ! c", "a, b! c", "a, b! c"},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GString) text = g_string_new (texts[i].text);
+
+    bn_clean_llama_cpp (text);
+    g_assert_cmpstr (text->str, ==, texts[i].llama_cpp);
+    g_string_assign (text, texts[i].text);
+    bn_clean_huggingface (text);
+    g_assert_cmpstr (text->str, ==, texts[i].huggingface);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -297,6 +333,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_case);
   }
+  g_test_add_func ("/tokenizer/decoders/clean-spaces", test_clean);
   g_test_add_func ("/tokenizer/decoders/wrong", test_wrong);
   g_test_add_func ("/tokenizer/decoders/growth", test_growth);
   return g_test_run ();
