@@ -2,6 +2,8 @@
 /* Special tokens first, then the algorithm on the text between them. */
 #include "bn-encoder.h"
 
+#include "bn-unorm.h"
+
 #include <pthread.h>
 
 enum { MAX_IDLE_SCRATCHES = 16 };
@@ -10,9 +12,10 @@ struct BnEncoder {
   BnVocab *vocab;
   const BnModelClass *model;
   void *data;
-  BnSpecials *always; /* user-defined tokens */
-  BnSpecials *all;    /* control tokens too */
-  gboolean has_added; /* then these are used instead */
+  BnSpecials *always;  /* user-defined tokens */
+  BnSpecials *all;     /* control tokens too */
+  gboolean normalizes; /* text between them becomes NFC */
+  gboolean has_added;  /* then these are used instead */
   BnAdded *added[2];
 
   /* Protects the scratches that nobody uses. (Not a GMutex, so that thread
@@ -51,6 +54,12 @@ bn_encoder_free (BnEncoder *self)
   self->model->free (self->data);
   bn_vocab_free (self->vocab);
   g_free (self);
+}
+
+void
+bn_encoder_set_nfc (BnEncoder *self)
+{
+  self->normalizes = TRUE;
 }
 
 void
@@ -94,6 +103,24 @@ give_scratch (BnEncoder *self, BnScratch *scratch)
   g_clear_pointer (&scratch, bn_scratch_free);
 }
 
+/* Encodes a text between special tokens in NFC. */
+static gboolean
+encode_normalized (const BnEncoder *self, BnScratch *scratch,
+    const uint8_t *text, size_t length, unsigned fragment, BnIds *out)
+{
+  BnBuffer normalized = {.length = 0};
+  gboolean is_done;
+
+  if (bn_norm_span (BN_NORM_NFC, text, length) == length)
+    return self->model->encode (
+        self->data, scratch, text, length, fragment, out);
+  is_done = bn_norm_append (BN_NORM_NFC, text, length, &normalized)
+            && self->model->encode (self->data, scratch, normalized.data,
+                normalized.length, fragment, out);
+  bn_buffer_clear (&normalized);
+  return is_done;
+}
+
 static gboolean
 encode_parts (
     const BnEncoder *self, BnScratch *scratch, const uint8_t *text, BnIds *out)
@@ -108,8 +135,11 @@ encode_parts (
         fragment |= BN_FRAGMENT_START;
       if (self->has_added && span.is_searched)
         fragment |= BN_FRAGMENT_PARSE_SPECIAL;
-      if (!self->model->encode (self->data, scratch, text + span.start,
-              span.end - span.start, fragment, out))
+      if (!(self->normalizes
+                  ? encode_normalized (self, scratch, text + span.start,
+                      span.end - span.start, fragment, out)
+                  : self->model->encode (self->data, scratch, text + span.start,
+                      span.end - span.start, fragment, out)))
         return FALSE;
     } else {
       if (!bn_ids_reserve (out, 1))

@@ -63,6 +63,9 @@ void bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second);
 const BnModelClass *bn_bpe_model_new (
     BnBpe *bpe, const BnPretokSet *pretok, void **data);
 
+/* From now on text between special tokens is encoded in NFC. */
+void bn_encoder_set_nfc (BnEncoder *self);
+
 const BnModelClass *bn_encoder_get_model (const BnEncoder *self);
 
 /* Appends the ids of a text of at most BN_MAX_TEXT_SIZE bytes of UTF-8, which

@@ -317,3 +317,19 @@ DEFINE_HF (qwen35)
 DEFINE_HF (seed)
 DEFINE_HF (minicpm5)
 DEFINE_HF (exaone_moe)
+
+/* What tiktoken has for GPT-4, where white space at the end is one piece:
+ *
+ *   '(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+
+ *   | ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s */
+size_t
+bn_split_cl100k (const uint8_t *p, const uint8_t *end)
+{
+  size_t length = bn_split_llama3_hf (p, end);
+
+  /* Only a run with a newline ends before its end. */
+  if (is_newline (p[length - 1]) && (flags_at (p, end) & WS)
+      && (flags_at (p + length, end) & WS) && skip (p, end, WS) == end)
+    return (size_t) (end - p);
+  return length;
+}

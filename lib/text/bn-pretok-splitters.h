@@ -31,6 +31,7 @@ size_t bn_split_qwen35_hf (const uint8_t *p, const uint8_t *end);
 size_t bn_split_seed_hf (const uint8_t *p, const uint8_t *end);
 size_t bn_split_minicpm5_hf (const uint8_t *p, const uint8_t *end);
 size_t bn_split_exaone_moe_hf (const uint8_t *p, const uint8_t *end);
+size_t bn_split_cl100k (const uint8_t *p, const uint8_t *end);
 
 /* bn-pretok-stages.c */
 size_t bn_split_each_number (const uint8_t *p, const uint8_t *end);

@@ -47,6 +47,7 @@ static const BnPretokSet set_bloom = {"bloom", {bn_split_bloom}};
 static const BnPretokSet set_viking = {
     "viking", {bn_split_bloom, bn_split_each_number}};
 static const BnPretokSet set_llama3_hf = {"llama-3-hf", {bn_split_llama3_hf}};
+static const BnPretokSet set_cl100k = {"cl100k", {bn_split_cl100k}};
 static const BnPretokSet set_jais2 = {
     "jais-2", {bn_split_llama3, bn_split_space_powers}};
 static const BnPretokSet set_jais2_hf = {
@@ -101,7 +102,7 @@ static const BnPretokSet *const sets[] = {&set_default, &set_gpt2, &set_llama3,
     &set_tiny_aya, &set_tiny_aya_hf, &set_kimi, &set_kimi_hf, &set_superbpe,
     &set_superbpe_hf, &set_afmoe, &set_exaone_moe, &set_exaone_moe_hf,
     &set_lines, &set_spark, &set_granite, &set_white_space,
-    &set_deepseek_llm_hf, &set_deepseek_coder_hf, NULL};
+    &set_deepseek_llm_hf, &set_deepseek_coder_hf, &set_cl100k, NULL};
 
 #define IM BN_PRETOK_IGNORE_MERGES
 #define BOS BN_PRETOK_ADD_BOS

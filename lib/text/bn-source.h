@@ -5,14 +5,8 @@
 
 #include <gio/gio.h>
 
+#include "bn-file.h"
 #include "bn-tokenizer.h"
-
-/* A file in memory; path names it in messages. */
-typedef struct {
-  const char *path;
-  const char *text;
-  size_t size;
-} BnFile;
 
 /* Whether path is a file that begins as GGUF does; FALSE with an error if it
  * cannot be read. A folder is none. */

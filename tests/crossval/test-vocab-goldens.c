@@ -111,11 +111,47 @@ check_text (BitnetTokenizer *tokenizer, gsize i, const char *text, gsize length,
   g_assert_cmpmem (streamed->str, streamed->len, decoded, decoded_length);
 }
 
+typedef struct {
+  const char *golden; /* file in goldens/, files in vocab/ */
+  const char *vocab;  /* file in vocab/ with the same vocabulary, or */
+  const char *source; /* file or folder in tokenizers/ */
+} Golden;
+
+static BitnetTokenizer *
+open_source (const char *name)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  BitnetTokenizer *tokenizer;
+
+  if (data_dir () == NULL) {
+    g_test_skip ("no reference data (option reference_data)");
+    return NULL;
+  }
+  path = g_strdup_printf ("%s/tokenizers/%s", data_dir (), name);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
+    g_test_skip_printf ("%s does not exist", path);
+    return NULL;
+  }
+  tokenizer =
+      bitnet_tokenizer_new_from_file (path, BITNET_FIDELITY_AUTO, NULL, &error);
+  g_assert_no_error (error);
+  return tokenizer;
+}
+
+static BitnetTokenizer *
+open_golden (const Golden *golden)
+{
+  return golden->vocab ? open_vocab (golden->vocab)
+                       : open_source (golden->source);
+}
+
 static void
 test_vocab (gconstpointer data)
 {
-  const char *name = data;
-  g_autoptr (BitnetTokenizer) tokenizer = open_vocab (name);
+  const Golden *golden = data;
+  const char *name = golden->golden;
+  g_autoptr (BitnetTokenizer) tokenizer = open_golden (golden);
   g_autofree char *inputs = NULL, *outputs = NULL;
   g_auto (GStrv) lines = NULL;
   const char *text;
@@ -143,34 +179,6 @@ test_vocab (gconstpointer data)
   g_assert_cmpuint (n_texts, ==, 46);
 }
 
-typedef struct {
-  const char *golden; /* file in goldens/ */
-  const char *vocab;  /* file in vocab/ with the same vocabulary, or */
-  const char *source; /* file in tokenizers/ */
-} Golden;
-
-static BitnetTokenizer *
-open_source (const char *name)
-{
-  g_autofree char *path = NULL;
-  g_autoptr (GError) error = NULL;
-  BitnetTokenizer *tokenizer;
-
-  if (data_dir () == NULL) {
-    g_test_skip ("no reference data (option reference_data)");
-    return NULL;
-  }
-  path = g_strdup_printf ("%s/tokenizers/%s", data_dir (), name);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
-    g_test_skip_printf ("%s does not exist", path);
-    return NULL;
-  }
-  tokenizer =
-      bitnet_tokenizer_new_from_file (path, BITNET_FIDELITY_AUTO, NULL, &error);
-  g_assert_no_error (error);
-  return tokenizer;
-}
-
 static guint32 *
 read_ids (JsonArray *array, gsize *n_ids)
 {
@@ -187,8 +195,7 @@ static void
 test_golden (gconstpointer data)
 {
   const Golden *golden = data;
-  g_autoptr (BitnetTokenizer) tokenizer =
-      golden->vocab ? open_vocab (golden->vocab) : open_source (golden->source);
+  g_autoptr (BitnetTokenizer) tokenizer = open_golden (golden);
   g_autofree char *path = NULL, *contents = NULL;
   g_auto (GStrv) lines = NULL;
   g_autoptr (GError) error = NULL;
@@ -241,33 +248,56 @@ test_golden (gconstpointer data)
   g_assert_cmpuint (n_wrong_texts, ==, 0);
 }
 
+static void
+add_test (const char *kind, const Golden *golden, GTestDataFunc function)
+{
+  g_autofree char *path =
+      golden->vocab
+          ? g_strdup_printf ("/crossval/C55/%s/%s", kind, golden->vocab)
+          : g_strdup_printf (
+              "/crossval/C55/%s-source/%s", kind, golden->source);
+
+  g_test_add_data_func (path, golden, function);
+}
+
 int
 main (int argc, char **argv)
 {
-  static const char *const vocabs[] = {"gpt-2", "llama-spm", "llama-bpe",
-      "falcon", "starcoder", "deepseek-coder", "qwen2", "gemma-4", "bert-bge"};
-
+  static const Golden vocabs[] = {
+      {"gpt-2", "gpt-2", NULL},
+      {"llama-spm", "llama-spm", NULL},
+      {"llama-bpe", "llama-bpe", NULL},
+      {"falcon", "falcon", NULL},
+      {"starcoder", "starcoder", NULL},
+      {"deepseek-coder", "deepseek-coder", NULL},
+      {"qwen2", "qwen2", NULL},
+      {"gemma-4", "gemma-4", NULL},
+      {"bert-bge", "bert-bge", NULL},
+      {"gpt-2", NULL, "gpt-2/vocab.json"},
+      {"llama-bpe", NULL, "llama-3/tokenizer.model"},
+      {"llama-spm", NULL, "llama-2/tokenizer.model"},
+  };
   static const Golden goldens[] = {
       {"gpt-2", "gpt-2", NULL},
+      {"gpt-2", NULL, "gpt-2/tokenizer.json"},
+      {"gpt-2", NULL, "gpt-2/vocab.json"},
+      {"gpt-2", NULL, "gpt-2/merges.txt"},
+      {"gpt-2", NULL, "gpt-2"},
       {"llama-3", "llama-bpe", NULL},
+      {"llama-3", NULL, "llama-3/tokenizer.json"},
+      {"llama-3", NULL, "llama-3/tokenizer.model"},
       {"llama-2", "llama-spm", NULL},
       {"llama-2", NULL, "llama-2/tokenizer.model"},
+      {"llama-2", NULL, "llama-2"},
       {"bert", "bert-bge", NULL},
+      {"bert", NULL, "bert/vocab.txt"},
   };
 
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
-  for (gsize i = 0; i < G_N_ELEMENTS (vocabs); i++) {
-    g_autofree char *path =
-        g_strdup_printf ("/crossval/C55/vocab/%s", vocabs[i]);
-
-    g_test_add_data_func (path, vocabs[i], test_vocab);
-  }
-  for (gsize i = 0; i < G_N_ELEMENTS (goldens); i++) {
-    g_autofree char *path = g_strdup_printf ("/crossval/C55/golden/%s",
-        goldens[i].vocab ? goldens[i].golden : goldens[i].source);
-
-    g_test_add_data_func (path, &goldens[i], test_golden);
-  }
+  for (gsize i = 0; i < G_N_ELEMENTS (vocabs); i++)
+    add_test ("vocab", &vocabs[i], test_vocab);
+  for (gsize i = 0; i < G_N_ELEMENTS (goldens); i++)
+    add_test ("golden", &goldens[i], test_golden);
   return g_test_run ();
 }

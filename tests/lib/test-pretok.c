@@ -178,6 +178,9 @@ static const struct {
     {"viking", {BLOOM, "\\p{N}"}},
     {"llama-3-hf", {HF_CONTRACTIONS LETTERS "|\\p{N}{1,3}|" OTHERS
                                             "[\\r\\n]*|" SPACE_RULES}},
+    {"cl100k", {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++"
+                "|\\p{N}{1,3}+| ?[^" SPACES "\\p{L}\\p{N}]++[\\r\\n]*+|" S
+                "++\\z|" S "*[\\r\\n]|" S "+(?!" NOT_S ")|" S}},
     {"jais-2",
         {CONTRACTIONS LETTERS "|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" JAIS_SPACES}},
     {"jais-2-hf", {HF_CONTRACTIONS LETTERS "|\\p{N}{1,3}|" OTHERS

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opens files that may be anything. */
+#include "bn-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bitnet-error.h"
+
+static gboolean
+fail_errno (const char *path, const char *action, GError **error)
+{
+  int code = errno;
+
+  g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code),
+      "%s: cannot be %s: %s", path, action, g_strerror (code));
+  return FALSE;
+}
+
+/* What a file that is none is called. */
+static const char *
+name_kind (mode_t mode)
+{
+  if (S_ISDIR (mode))
+    return "a folder";
+  if (S_ISFIFO (mode))
+    return "a named pipe";
+  if (S_ISSOCK (mode))
+    return "a socket";
+  return "a device";
+}
+
+static gboolean
+check_status (const char *path, const struct stat *status, GError **error)
+{
+  if (!S_ISREG (status->st_mode))
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "%s: found %s, expected a file", path, name_kind (status->st_mode));
+  else if (status->st_size == 0)
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "%s: the file is empty; fetch it again", path);
+  else if ((guint64) status->st_size > BN_FILE_MAX_SIZE)
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "%s: the file has %" G_GUINT64_FORMAT
+        " bytes, expected at most %" G_GSIZE_FORMAT,
+        path, (guint64) status->st_size, BN_FILE_MAX_SIZE);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+gboolean
+bn_file_open (BnOpenFile *self, const char *path, GError **error)
+{
+  /* Without O_NONBLOCK, a named pipe would wait for somebody who writes. */
+  int file = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_autoptr (GError) local = NULL;
+  struct stat status;
+
+  *self = (BnOpenFile){.path = NULL};
+  if (file < 0)
+    return fail_errno (path, "opened", error);
+  if (fstat (file, &status) < 0) {
+    fail_errno (path, "read", error);
+    close (file);
+    return FALSE;
+  }
+  if (!check_status (path, &status, error)) {
+    close (file);
+    return FALSE;
+  }
+  self->mapping = g_mapped_file_new_from_fd (file, FALSE, &local);
+  close (file);
+  if (self->mapping == NULL) {
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+        "%s: cannot be mapped: %s", path, local->message);
+    return FALSE;
+  }
+  self->path = g_strdup (path);
+  self->file.path = self->path;
+  self->file.text = g_mapped_file_get_contents (self->mapping);
+  self->file.size = g_mapped_file_get_length (self->mapping);
+  return TRUE;
+}
+
+void
+bn_file_close (BnOpenFile *self)
+{
+  g_clear_pointer (&self->mapping, g_mapped_file_unref);
+  g_clear_pointer (&self->path, g_free);
+  self->file = (BnFile){.path = NULL};
+}
