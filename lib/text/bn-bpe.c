@@ -219,6 +219,13 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   return known->rank;
 }
 
+static size_t
+merge_symbols (const void *model, BnScratch *scratch, BnSymbol *symbols,
+    size_t n, const uint8_t *text, size_t length)
+{
+  return bn_merge_symbols (model, pair_rank, scratch, symbols, n, text, length);
+}
+
 static inline size_t
 split_word (const void *model, const uint8_t *text, size_t length,
     BnSymbol *symbols, size_t n, size_t *end)
@@ -246,7 +253,7 @@ static gboolean
 merge_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
     size_t length, BnIds *out)
 {
-  static const BnMergeOps ops = {pair_rank, split_word, push_symbol};
+  static const BnMergeOps ops = {merge_symbols, split_word, push_symbol};
   const Run run = {self, scratch};
 
   return bn_merge_text (&run, &ops, scratch, word, length, out);

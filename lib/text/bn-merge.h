@@ -236,21 +236,31 @@ bn_merge_long (const void *model, BnPairFn pair, BnScratch *scratch,
   return n_left;
 }
 
-/* The same for n symbols of scratch. */
+/* Merges n symbols whichever way is faster. */
+static inline size_t
+bn_merge_symbols (const void *model, BnPairFn pair, BnScratch *scratch,
+    BnSymbol *symbols, size_t n, const uint8_t *text, size_t length)
+{
+  if (n <= BN_SHORT_WORD)
+    return bn_merge_short (model, pair, symbols, n, text, length);
+  return bn_merge_long (model, pair, scratch, symbols, n, text, length);
+}
+
+/* The same for the symbols of scratch. */
 static inline size_t
 bn_merge (const void *model, BnPairFn pair, BnScratch *scratch, size_t n,
     const uint8_t *text, size_t length)
 {
-  if (n <= BN_SHORT_WORD)
-    return bn_merge_short (model, pair, scratch->symbols, n, text, length);
-  return bn_merge_long (
+  return bn_merge_symbols (
       model, pair, scratch, scratch->symbols, n, text, length);
 }
 
 /* What a kind of BPE does besides, if its ranks depend on the two texts
  * alone. */
 typedef struct {
-  BnPairFn pair;
+  /* Calls bn_merge_symbols(), so that it is compiled once. */
+  size_t (*merge) (const void *model, BnScratch *scratch, BnSymbol *symbols,
+      size_t n, const uint8_t *text, size_t length);
   /* Sets id and start (from text) of the first symbols of a text, at most n:
    * their number. Sets *end to where they end. */
   size_t (*split) (const void *model, const uint8_t *text, size_t length,
@@ -299,10 +309,7 @@ bn_window_move (BnWindow *self, const void *model, const BnMergeOps *ops,
   }
   n = ops->split (model, p, length - start, symbols, self->limit, &self->size);
   self->start = start;
-  self->n = n <= BN_SHORT_WORD
-                ? bn_merge_short (model, ops->pair, symbols, n, p, self->size)
-                : bn_merge_long (
-                    model, ops->pair, scratch, symbols, n, p, self->size);
+  self->n = ops->merge (model, scratch, symbols, n, p, self->size);
 }
 
 /* Appends the ids of a word in windows. FALSE, with nothing appended, if
@@ -382,7 +389,7 @@ bn_merge_text (const void *model, const BnMergeOps *ops, BnScratch *scratch,
       return FALSE;
   }
   n = ops->split (model, text, length, scratch->symbols, length, &end);
-  n = bn_merge (model, ops->pair, scratch, n, text, length);
+  n = ops->merge (model, scratch, scratch->symbols, n, text, length);
   bn_merge_push (model, ops, scratch->symbols, n, text, length, out);
   return TRUE;
 }

@@ -150,6 +150,13 @@ push_bytes (const BnSpm *self, const uint8_t *text, size_t length, BnIds *out)
   }
 }
 
+static size_t
+merge_symbols (const void *model, BnScratch *scratch, BnSymbol *symbols,
+    size_t n, const uint8_t *text, size_t length)
+{
+  return bn_merge_symbols (model, pair_rank, scratch, symbols, n, text, length);
+}
+
 static inline size_t
 split_text (const void *model, const uint8_t *text, size_t length,
     BnSymbol *symbols, size_t n, size_t *end)
@@ -183,7 +190,7 @@ static gboolean
 merge_text (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
     size_t length, BnIds *out)
 {
-  static const BnMergeOps ops = {pair_rank, split_text, push_symbol};
+  static const BnMergeOps ops = {merge_symbols, split_text, push_symbol};
   const Run run = {self, scratch};
 
   return bn_ids_reserve (out, length)

@@ -126,6 +126,13 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   return BN_NO_RANK;
 }
 
+static size_t
+merge_symbols (const void *model, BnScratch *scratch, BnSymbol *symbols,
+    size_t n, const uint8_t *text, size_t length)
+{
+  return bn_merge_symbols (model, pair_rank, scratch, symbols, n, text, length);
+}
+
 static inline size_t
 split_letters (const void *model, const uint8_t *text, size_t length,
     BnSymbol *symbols, size_t n, size_t *end)
@@ -187,7 +194,7 @@ make_word (GRand *rand, uint8_t *word, gsize length)
 static void
 test_windows (void)
 {
-  static const BnMergeOps ops = {pair_rank, split_letters, push_token};
+  static const BnMergeOps ops = {merge_symbols, split_letters, push_token};
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
   g_autoptr (BnScratch) scratch = bn_scratch_new ();
   BnIds whole = {.n_ids = 0}, windows = {.n_ids = 0};
