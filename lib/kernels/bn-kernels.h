@@ -121,6 +121,11 @@ typedef struct {
   uint32_t head_size;
 } BnKvView;
 
+enum {
+  BN_TEXT_BLOCK = 64,
+  BN_TEXT_CLASSES = 8,
+};
+
 typedef struct {
   unsigned cpu_flags; /* the level this table was made for */
 
@@ -150,6 +155,16 @@ typedef struct {
    * softmax (q.k * scale) v. scores: n_heads * n_cells floats of scratch. */
   void (*attend) (float *out, const float *q, uint32_t n_heads,
       const BnKvView *kv, uint32_t n_cells, float scale, float *scores);
+
+  /* Bit i of bits[c] is bit c of table[text[i]], for BN_TEXT_BLOCK bytes of
+   * text. The table has the 128 characters of ASCII; all other bytes have the
+   * last class alone. */
+  void (*text_classes) (uint64_t bits[BN_TEXT_CLASSES], const uint8_t *text,
+      const uint8_t *table);
+  /* Length of a beginning of text that is UTF-8 (Unicode 3.9, D92) of whole
+   * characters: how much was checked before the end or the first error came
+   * near; 0 is always right. */
+  size_t (*utf8_check) (const uint8_t *text, size_t size);
 } BnKernels;
 
 /* Bytes of one activation row of n floats, a multiple of BN_ALIGN. n is a

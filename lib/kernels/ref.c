@@ -232,6 +232,7 @@ bn_kernels_init_c (BnKernels *k)
 {
   k->cpu_flags = 0;
   bn_matmul_init_c (k);
+  bn_text_init_c (k);
   k->rms_norm = rms_norm_c;
   k->layer_norm = layer_norm_c;
   k->add = add_c;

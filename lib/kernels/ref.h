@@ -8,3 +8,6 @@ void bn_kernels_init_c (BnKernels *k);
 
 /* The rows of k->matmul and k->quantize; called by the function above. */
 void bn_matmul_init_c (BnKernels *k);
+
+/* The kernels that scan text; called there too. */
+void bn_text_init_c (BnKernels *k);

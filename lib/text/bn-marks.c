@@ -12,8 +12,8 @@
 #include "bn-pretok-scan.h"
 #include "bn-pretok-splitters.h"
 
-/* Bits of the table of bytes; what is 0 is punctuation and symbols of ASCII.
- * Control characters are rare and go the way of characters outside ASCII. */
+/* Bits of the table of ASCII; what is 0 is punctuation and symbols. Control
+ * characters are rare and go the way of characters outside ASCII. */
 enum {
   LETTER = 1 << 0,
   NUMBER = 1 << 1,
@@ -23,7 +23,6 @@ enum {
   QUOTE = 1 << 5,
   UPPER = 1 << 6,
   MULTI = 1 << 7,
-  N_CLASSES = 8,
 
   /* A word that begins this close to the end of a window may depend on what
    * follows it. */
@@ -38,7 +37,7 @@ enum {
 #define W1 (SPACE | NEWLINE)
 #define M1 MULTI
 #define M16 M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1, M1
-static const uint8_t classes[256] = {
+static const uint8_t classes[128] = {
   M1, M1, M1, M1, M1, M1, M1, M1, M1, S1, W1, S1, S1, W1, M1, M1,
   M16,
   SPACE | BLANK, 0, 0, 0, 0, 0, 0, QUOTE, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -47,42 +46,10 @@ static const uint8_t classes[256] = {
   U1, U1, U1, U1, U1, U1, U1, U1, U1, U1, U1, 0, 0, 0, 0, 0,
   0, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1,
   L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, L1, 0, 0, 0, 0, M1,
-  M16, M16, M16, M16, M16, M16, M16, M16,
 };
 /* clang-format on */
 
 /* ---- classes ---- */
-
-/* Swaps rows and columns of 8 times 8 bits. */
-static inline uint64_t
-transpose (uint64_t x)
-{
-  uint64_t t;
-
-  t = (x ^ x >> 7) & UINT64_C (0x00AA00AA00AA00AA);
-  x ^= t ^ t << 7;
-  t = (x ^ x >> 14) & UINT64_C (0x0000CCCC0000CCCC);
-  x ^= t ^ t << 14;
-  t = (x ^ x >> 28) & UINT64_C (0x00000000F0F0F0F0);
-  return x ^ t ^ t << 28;
-}
-
-/* A number of 64 bits for each class. */
-static inline void
-classify_bytes (const uint8_t *p, uint64_t bits[N_CLASSES])
-{
-  for (unsigned i = 0; i < N_CLASSES; i++)
-    bits[i] = 0;
-  for (unsigned block = 0; block < BN_MARKS_WINDOW; block += 8) {
-    uint64_t x = 0;
-
-    for (unsigned i = 0; i < 8; i++)
-      x |= (uint64_t) classes[p[block + i]] << 8 * i;
-    x = transpose (x);
-    for (unsigned i = 0; i < N_CLASSES; i++)
-      bits[i] |= (x >> 8 * i & 0xFF) << block;
-  }
-}
 
 /* Decodes the character at p quickly, if it is simple UTF-8 of two or three
  * bytes and all of it is there. */
@@ -132,20 +99,20 @@ classify_multi (
 }
 
 static inline unsigned
-classify (BnMarks *marks, const BnMarkRules *rules)
+classify (BnMarks *marks, const BnMarkRules *rules, BnClassifier classifier)
 {
-  uint64_t bits[N_CLASSES];
+  uint64_t bits[BN_TEXT_CLASSES];
   size_t left = (size_t) (marks->end - marks->text);
   unsigned n = BN_MARKS_WINDOW;
 
   if (left >= BN_MARKS_WINDOW) {
-    classify_bytes (marks->text, bits);
+    classifier (bits, marks->text, classes);
   } else {
     uint8_t padded[BN_MARKS_WINDOW] = {0};
 
     n = (unsigned) left;
     memcpy (padded, marks->text, n);
-    classify_bytes (padded, bits);
+    classifier (bits, padded, classes);
   }
   marks->letters = bits[0];
   marks->numbers = bits[1];
@@ -446,11 +413,12 @@ bn_mark_rules_find (const BnPretokSet *set)
 }
 
 unsigned
-bn_marks_find (const BnMarkRules *rules, const uint8_t *text,
-    const uint8_t *end, uint32_t offset, uint32_t ends[BN_MARKS_WINDOW])
+bn_marks_find (const BnMarkRules *rules, BnClassifier classifier,
+    const uint8_t *text, const uint8_t *end, uint32_t offset,
+    uint32_t ends[BN_MARKS_WINDOW])
 {
   BnMarks marks = {.text = text, .end = end};
-  unsigned n = classify (&marks, rules), n_words = 0;
+  unsigned n = classify (&marks, rules, classifier), n_words = 0;
   uint64_t starts;
 
   if (n == 0)

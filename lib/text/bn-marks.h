@@ -18,8 +18,13 @@
 #pragma once
 
 #include "bn-pretok.h"
+#include "kernels/bn-kernels.h"
 
-enum { BN_MARKS_WINDOW = 64 };
+enum { BN_MARKS_WINDOW = BN_TEXT_BLOCK };
+
+/* text_classes of BnKernels. */
+typedef void (*BnClassifier) (
+    uint64_t bits[BN_TEXT_CLASSES], const uint8_t *text, const uint8_t *table);
 
 /* A bit for each byte of a window; all bytes of a character have its class. */
 typedef struct {
@@ -50,5 +55,6 @@ const BnMarkRules *bn_mark_rules_find (const BnPretokSet *set);
 /* The words that are certain at the start of text[0..end), which is not empty:
  * their ends, counted from offset. Returns their number, at most
  * BN_MARKS_WINDOW; 0 if a splitter has to find the first. */
-unsigned bn_marks_find (const BnMarkRules *rules, const uint8_t *text,
-    const uint8_t *end, uint32_t offset, uint32_t ends[BN_MARKS_WINDOW]);
+unsigned bn_marks_find (const BnMarkRules *rules, BnClassifier classifier,
+    const uint8_t *text, const uint8_t *end, uint32_t offset,
+    uint32_t ends[BN_MARKS_WINDOW]);

@@ -243,6 +243,7 @@ bn_pretok_iter_take (
 {
   const uint8_t *word, *end = iter->ends[0];
   unsigned n = 0;
+  BnClassifier classifier;
 
   *start = iter->pos;
   if (iter->rules == NULL) {
@@ -250,10 +251,11 @@ bn_pretok_iter_take (
       ends[n] = (uint32_t) (iter->pos - *start);
     return n;
   }
+  classifier = bn_kernels_get ()->text_classes;
   while (iter->pos < end && n <= BN_PRETOK_BATCH - BN_MARKS_WINDOW) {
     uint32_t offset = (uint32_t) (iter->pos - *start);
-    unsigned n_found =
-        bn_marks_find (iter->rules, iter->pos, end, offset, ends + n);
+    unsigned n_found = bn_marks_find (
+        iter->rules, classifier, iter->pos, end, offset, ends + n);
 
     if (n_found == 0) {
       bn_pretok_iter_next (iter, &word);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "kernels/bn-kernels.h"
+
 static const char replacement[] = "\xEF\xBF\xBD";
 
 int
@@ -76,7 +78,9 @@ gboolean
 bn_utf8_validate (const uint8_t *text, size_t size, size_t *bad)
 {
   const uint64_t high_bits = UINT64_C (0x8080808080808080);
-  size_t i = 0;
+  /* Most is checked many bytes at a time; the rest has the error or is the
+   * end. */
+  size_t i = size > 0 ? bn_kernels_get ()->utf8_check (text, size) : 0;
 
   while (size - i >= sizeof (uint64_t)) {
     uint64_t word;

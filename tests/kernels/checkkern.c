@@ -277,6 +277,7 @@ main (int argc, char **argv)
   check_add_quantize ();
   check_add_vector ();
   check_add_attend ();
+  check_add_text ();
   add_table (0);
   add_table (BN_CPU_AVX2 | BN_CPU_NEON);
   add_table (~0u);

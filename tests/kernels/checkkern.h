@@ -24,6 +24,7 @@ void check_add_matmul (void);
 void check_add_quantize (void);
 void check_add_vector (void);
 void check_add_attend (void);
+void check_add_text (void);
 
 /* Memory of exactly size bytes between two pages that cannot be touched. It
  * ends at the second one (so its address is as crooked as its size, which is

@@ -22,7 +22,7 @@ ALLOWED = {
     "core": {"core", "kernels", "cuda", "gguf", "public"},
     "cuda": {"cuda", "core", "kernels"},
     "gguf": {"gguf"},
-    "text": {"text"},
+    "text": {"text", "kernels"},
     "jinja": {"jinja"},
     "net": {"net"},
     "kernels": {"kernels"},

@@ -11,9 +11,11 @@ void bn_ternary_init_avx2 (BnKernels *k);
 void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
+void bn_text_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
+void bn_text_init_avx512 (BnKernels *k);
 
 static inline void
 bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
@@ -25,6 +27,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_attend_init_avx2 (k);
   bn_blocks_init_avx2 (k);
   bn_floats_init_avx2 (k);
+  bn_text_init_avx2 (k);
   k->cpu_flags |= BN_CPU_AVX2;
 
   if (!(cpu_flags & BN_CPU_AVX512))
@@ -32,5 +35,6 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_attend_init_avx512 (k);
   bn_floats_init_avx512 (k);
   bn_ternary_init_avx512 (k);
+  bn_text_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
 }
