@@ -25,6 +25,7 @@ enum {
    * tensor has one, a name byte, dimensions, type and offset. */
   MIN_KV_REST = 1 + 4 + 1,
   MIN_TENSOR_REST = 1 + 4 + 4 + 8,
+  CANCEL_STRINGS = 1 << 14,    /* between looks at the cancellable */
   DATA_ADDRESS_ALIGNMENT = 16, /* of bytes in memory; mappings have a page */
 };
 
@@ -160,23 +161,55 @@ bn_gguf_part_parse_name (
   return NULL;
 }
 
+/* Walks over count strings as long as they lie in the file and have allowed
+ * lengths; the loop waits for nothing but the length before. Notes where every
+ * BN_GGUF_STRING_STEP-th begins. Returns how many strings there were. */
+static uint64_t
+walk_strings (BnCursor *cursor, uint64_t *index, uint64_t first, uint64_t count,
+    uint64_t start)
+{
+  const uint8_t *data = cursor->data;
+  const uint32_t width = cursor->size_width;
+  uint64_t pos = cursor->pos, i;
+
+  for (i = first; i < count; i++) {
+    uint64_t length;
+
+    if (i % BN_GGUF_STRING_STEP == 0)
+      index[i / BN_GGUF_STRING_STEP] = pos - start;
+    if (cursor->size - pos < width)
+      break;
+    length = bn_gguf_read_length (data + pos, width);
+    if (length > MAX_STRING_LENGTH || length > cursor->size - pos - width)
+      break;
+    pos += width + length;
+  }
+  cursor->pos = pos;
+  return i;
+}
+
 static void
 parse_strings (BnCursor *cursor, BnGgufKv *kv, uint64_t count)
 {
-  uint64_t *strings = g_try_new (uint64_t, count);
+  uint64_t n_index = (count + BN_GGUF_STRING_STEP - 1) / BN_GGUF_STRING_STEP;
+  uint64_t *index = g_try_new (uint64_t, n_index);
   uint64_t start = cursor->pos, length;
 
-  if (!strings && count > 0) {
+  if (!index && count > 0) {
     bn_cursor_fail (cursor, BITNET_ERROR_OUT_OF_MEMORY, start,
         "no memory for an index of %" G_GUINT64_FORMAT " strings", count);
     return;
   }
-  kv->strings = strings; /* freed with the pair, also after a failure */
-  for (uint64_t i = 0; i < count && bn_cursor_ok (cursor); i++) {
-    if (i % BN_GGUF_CANCEL_INTERVAL == 0 && !bn_cursor_continue (cursor))
+  kv->strings = index; /* freed with the pair, also after a failure */
+  for (uint64_t i = 0, end; i < count; i = end) {
+    if (!bn_cursor_continue (cursor))
       return;
-    strings[i] = cursor->pos - start;
+    end = MIN (count, i + CANCEL_STRINGS);
+    if (walk_strings (cursor, index, i, end, start) == end)
+      continue;
+    /* Says what is wrong with the string there. */
     bn_cursor_string (cursor, MAX_STRING_LENGTH, "a string", &length);
+    return;
   }
 }
 

@@ -3,6 +3,8 @@
  * if it is split. Shared by bn-gguf*.c only. */
 #pragma once
 
+#include <string.h>
+
 #include "bn-cursor.h"
 #include "bn-gguf.h"
 #include "bn-mapping.h"
@@ -50,6 +52,21 @@ enum {
   BN_GGUF_MAX_ALIGNMENT = 1 << 20,
   BN_GGUF_CANCEL_INTERVAL = 1024, /* items between looks at the cancellable */
 };
+
+/* The length field of a string: little-endian, 8 bytes, or 4. */
+static inline uint64_t
+bn_gguf_read_length (const uint8_t *field, uint32_t width)
+{
+  uint64_t length64;
+  uint32_t length32;
+
+  if (width == sizeof length64) {
+    memcpy (&length64, field, sizeof length64);
+    return GUINT64_FROM_LE (length64);
+  }
+  memcpy (&length32, field, sizeof length32);
+  return GUINT32_FROM_LE (length32);
+}
 
 /* Bytes of one element of a number type; 0 for strings, arrays and unknown
  * ids. */

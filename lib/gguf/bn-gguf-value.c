@@ -130,12 +130,37 @@ gboolean
 bn_gguf_kv_get_string (
     const BnGgufKv *kv, uint64_t i, const char **value, size_t *length)
 {
-  const uint8_t *field;
+  const uint8_t *field = kv->data;
 
   if (kv->element_type != BN_GGUF_STRING || i >= kv->count)
     return FALSE;
-  field = kv->data + (kv->strings ? kv->strings[i] : 0);
-  *length = (size_t) read_le (field, kv->length_size);
+  if (kv->strings) {
+    field += kv->strings[i / BN_GGUF_STRING_STEP];
+    for (uint64_t rest = i % BN_GGUF_STRING_STEP; rest > 0; rest--)
+      field += kv->length_size + bn_gguf_read_length (field, kv->length_size);
+  }
+  *length = (size_t) bn_gguf_read_length (field, kv->length_size);
   *value = (const char *) field + kv->length_size;
+  return TRUE;
+}
+
+void
+bn_gguf_string_iter_init (BnGgufStringIter *iter, const BnGgufKv *kv)
+{
+  iter->next = kv->data;
+  iter->n_left = kv->element_type == BN_GGUF_STRING ? kv->count : 0;
+  iter->length_size = kv->length_size;
+}
+
+gboolean
+bn_gguf_string_iter_next (
+    BnGgufStringIter *iter, const char **value, size_t *length)
+{
+  if (iter->n_left == 0)
+    return FALSE;
+  *length = (size_t) bn_gguf_read_length (iter->next, iter->length_size);
+  *value = (const char *) iter->next + iter->length_size;
+  iter->next += iter->length_size + *length;
+  iter->n_left--;
   return TRUE;
 }

@@ -29,6 +29,8 @@ typedef enum {
   BN_GGUF_F64 = 12,
 } BnGgufType;
 
+enum { BN_GGUF_STRING_STEP = 16 };
+
 /* One key-value pair. Numeric data are little-endian and unaligned. */
 typedef struct {
   const char *key;         /* NUL-terminated */
@@ -38,8 +40,9 @@ typedef struct {
   const uint8_t *data;     /* first element (first length field of strings) */
   uint64_t size;           /* bytes at data */
   uint64_t offset;         /* of data in its file, for messages */
-  const uint64_t *strings; /* string arrays: count offsets from data, each of
-                              the length field; NULL otherwise */
+  const uint64_t *strings; /* string arrays: offsets from data of the length
+                              fields of every BN_GGUF_STRING_STEP-th string;
+                              NULL otherwise */
   uint64_t key_offset;     /* of the pair in its file, for messages */
   uint32_t length_size;    /* bytes of a string's length field: 8, or 4 */
 } BnGgufKv;
@@ -105,6 +108,18 @@ gboolean bn_gguf_kv_get_double (const BnGgufKv *kv, uint64_t i, double *value);
 gboolean bn_gguf_kv_get_bool (const BnGgufKv *kv, uint64_t i, gboolean *value);
 gboolean bn_gguf_kv_get_string (
     const BnGgufKv *kv, uint64_t i, const char **value, size_t *length);
+
+/* The strings of an array one after the other, which is faster than by index.
+ * FALSE at the end, and for values that are no strings. */
+typedef struct {
+  const uint8_t *next;
+  uint64_t n_left;
+  uint32_t length_size;
+} BnGgufStringIter;
+
+void bn_gguf_string_iter_init (BnGgufStringIter *iter, const BnGgufKv *kv);
+gboolean bn_gguf_string_iter_next (
+    BnGgufStringIter *iter, const char **value, size_t *length);
 
 /* The same by key, of a scalar. FALSE if absent or of another kind. */
 gboolean bn_gguf_get_uint (
