@@ -20,7 +20,7 @@ struct _BitnetModel {
   GObject parent_instance;
 
   BnGguf *gguf;
-  char *id;
+  char *id; /* made when it is asked for first */
   char *architecture;
   char *name;
   const char *quantization;
@@ -212,21 +212,17 @@ check_metadata (const BnGguf *gguf, GError **error)
 
 /* What is derived from the metadata once. */
 
-/* NULL if cancelled: metadata can be large. */
 static char *
-compute_id (const BnGguf *gguf, GCancellable *cancellable, GError **error)
+compute_id (const BnGguf *gguf)
 {
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
   const uint8_t *data =
       g_bytes_get_data (bn_gguf_get_file_bytes (gguf, 0), NULL);
   uint64_t end = bn_gguf_get_data_start (gguf);
 
-  for (uint64_t pos = 0; pos < end; pos += ID_PIECE_SIZE) {
-    if (g_cancellable_set_error_if_cancelled (cancellable, error))
-      return NULL;
+  for (uint64_t pos = 0; pos < end; pos += ID_PIECE_SIZE)
     g_checksum_update (
         checksum, data + pos, (gssize) MIN (end - pos, ID_PIECE_SIZE));
-  }
   for (uint32_t i = 0; i < bn_gguf_get_n_files (gguf); i++) {
     guint64 size =
         GUINT64_TO_LE (g_bytes_get_size (bn_gguf_get_file_bytes (gguf, i)));
@@ -308,17 +304,12 @@ static BitnetModel *
 model_open (const char *path, GCancellable *cancellable, GError **error)
 {
   g_autoptr (BnGguf) gguf = bn_gguf_open (path, cancellable, error);
-  g_autofree char *id = NULL;
   BitnetModel *self;
 
   if (!gguf || !check_metadata (gguf, error))
     return NULL;
-  id = compute_id (gguf, cancellable, error);
-  if (!id)
-    return NULL;
   self = g_object_new (BITNET_TYPE_MODEL, NULL);
   self->gguf = g_steal_pointer (&gguf);
-  self->id = g_steal_pointer (&id);
   self->architecture = bn_gguf_dup_string (self->gguf, "general.architecture");
   self->name = bn_gguf_dup_string (self->gguf, "general.name");
   self->quantization = find_quantization (self->gguf);
@@ -544,6 +535,10 @@ bitnet_model_get_id (BitnetModel *self)
 {
   g_return_val_if_fail (BITNET_IS_MODEL (self), NULL);
 
+  /* Only now: a vocabulary of some megabytes takes as long as all the rest of
+   * opening a model. */
+  if (g_once_init_enter (&self->id))
+    g_once_init_leave (&self->id, compute_id (self->gguf));
   return self->id;
 }
 
