@@ -13,6 +13,7 @@
 #include "text/bn-rawbpe.h"
 #include "text/bn-rwkv.h"
 #include "text/bn-spmodel.h"
+#include "text/bn-store.h"
 #include "text/bn-wordpiece.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
@@ -21,9 +22,9 @@
 enum {
   CANCEL_INTERVAL = 4096, /* tokens or merges between two looks */
   LLAMA3_N_TOKENS = 128256,
-  /* Bytes of all special tokens; the automata that find them in text take a
-   * hundred times as much. Ours: models have some kilobytes. */
-  MAX_SPECIAL_SIZE = 4 << 20,
+  MERGE_BATCH = 256, /* merges that are added together */
+  /* Smaller vocabularies are made as fast as they are read. */
+  MIN_COMPILED_TOKENS = 1 << 14,
 };
 
 /* How a value of tokenizer.ggml.model is read. The defaults are those that
@@ -165,6 +166,7 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
 {
   g_autoptr (BnVocab) vocab = NULL;
   const BnGgufKv *tokens, *types, *scores;
+  BnGgufStringIter iter;
   size_t special_size = 0;
 
   if (!find_array (gguf, KEY_PREFIX "tokens", 1, TRUE, &tokens, error))
@@ -191,6 +193,7 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
 
   vocab = bn_vocab_new (
       (uint32_t) tokens->count, (size_t) tokens->size, family->spelling);
+  bn_gguf_string_iter_init (&iter, tokens);
   for (uint64_t i = 0; i < tokens->count; i++) {
     const char *text = "";
     size_t length = 0;
@@ -200,19 +203,18 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
     if (i % CANCEL_INTERVAL == 0
         && g_cancellable_set_error_if_cancelled (cancellable, error))
       return NULL;
-    bn_gguf_kv_get_string (tokens, i, &text, &length);
+    bn_gguf_string_iter_next (&iter, &text, &length);
     if (types)
       bn_gguf_kv_get_int (types, i, &type);
     if (scores)
       bn_gguf_kv_get_double (scores, i, &score);
-    if (attributes_of_type (type)
-        & (BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED | BN_TOKEN_UNKNOWN))
+    if (attributes_of_type (type) & BN_TOKEN_SPECIAL)
       special_size += length;
-    if (special_size > MAX_SPECIAL_SIZE) {
+    if (special_size > BN_VOCAB_MAX_SPECIAL_SIZE) {
       fail (error, gguf,
           "%stokens has more than %d bytes of special tokens up to token "
           "%" G_GUINT64_FORMAT ", expected less",
-          KEY_PREFIX, MAX_SPECIAL_SIZE, i);
+          KEY_PREFIX, BN_VOCAB_MAX_SPECIAL_SIZE, i);
       return NULL;
     }
     if (!bn_vocab_add (
@@ -249,14 +251,15 @@ assign_strip (const BnGguf *gguf, BnVocab *vocab, const char *pre)
   g_autofree char *lower = g_ascii_strdown (name ? name : "", -1);
   const char *arch = architecture ? architecture : "";
 
+  if (vocab->compiled) /* with what was assigned when it was made */
+    return;
   if (strstr (pre, "jina-v2-de") || strstr (pre, "jina-v2-es")
       || strstr (pre, "jina-v2-code") || strstr (arch, "nomic-bert-moe")
       || strstr (arch, "jina-bert-v3")) {
     set_strip (vocab, "<mask>", BN_TOKEN_LSTRIP, TRUE);
   } else if (strstr (lower, "phi-3") || strstr (lower, "phi3")) {
     for (uint32_t id = 0; id < vocab->n_tokens; id++) {
-      if (vocab->attributes[id]
-          & (BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED | BN_TOKEN_UNKNOWN))
+      if (vocab->attributes[id] & BN_TOKEN_SPECIAL)
         vocab->attributes[id] |= BN_TOKEN_RSTRIP;
     }
     set_strip (vocab, "</s>", BN_TOKEN_RSTRIP, TRUE);
@@ -328,42 +331,59 @@ find_merges (const BnGguf *gguf, const BnGgufKv **merges, GError **error)
   return TRUE;
 }
 
-typedef gboolean (*AddMergeFn) (void *bpe, const char *text, size_t length);
+typedef void (*AddMergesFn) (void *bpe, BnMerge *merges, size_t n);
 
 static gboolean
-add_merges (const BnGguf *gguf, const BnGgufKv *merges, AddMergeFn add_merge,
-    void *bpe, GCancellable *cancellable, GError **error)
+add_merges (const BnGguf *gguf, const BnGgufKv *kv, AddMergesFn add, void *bpe,
+    GCancellable *cancellable, GError **error)
 {
   uint64_t n_unusable = 0;
+  BnGgufStringIter iter;
 
-  for (uint64_t i = 0; i < merges->count; i++) {
-    const char *text = "";
-    size_t length = 0;
+  bn_gguf_string_iter_init (&iter, kv);
+  for (uint64_t first = 0; first < kv->count; first += MERGE_BATCH) {
+    BnMerge merges[MERGE_BATCH];
+    size_t n = (size_t) MIN (kv->count - first, MERGE_BATCH);
 
-    if (i % CANCEL_INTERVAL == 0
-        && g_cancellable_set_error_if_cancelled (cancellable, error))
+    if (g_cancellable_set_error_if_cancelled (cancellable, error))
       return FALSE;
-    bn_gguf_kv_get_string (merges, i, &text, &length);
-    if (!add_merge (bpe, text, length))
-      n_unusable++;
+    for (size_t i = 0; i < n; i++) {
+      merges[i] = (BnMerge){"", 0, BN_TOKEN_NONE};
+      bn_gguf_string_iter_next (&iter, &merges[i].text, &merges[i].length);
+    }
+    add (bpe, merges, n);
+    for (size_t i = 0; i < n; i++)
+      n_unusable += merges[i].merged == BN_TOKEN_NONE;
   }
   if (n_unusable > 0)
     g_info ("%s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
             " merges name tokens that do not exist or appear twice; ignored",
-        bn_gguf_get_path (gguf), n_unusable, merges->count);
+        bn_gguf_get_path (gguf), n_unusable, kv->count);
   return TRUE;
 }
 
-static gboolean
-add_byte_merge (void *bpe, const char *text, size_t length)
+static void
+add_byte_merges (void *bpe, BnMerge *merges, size_t n)
 {
-  return bn_bpe_add_merge (bpe, text, length);
+  bn_bpe_add_merges (bpe, merges, n);
 }
 
-static gboolean
-add_raw_merge (void *bpe, const char *text, size_t length)
+static void
+compile_byte_bpe (const void *bpe, BnCompiledWriter *writer)
 {
-  return bn_rawbpe_add_merge (bpe, text, length);
+  bn_bpe_compile (bpe, writer);
+}
+
+static void
+add_raw_merges (void *bpe, BnMerge *merges, size_t n)
+{
+  bn_rawbpe_add_merges (bpe, merges, n);
+}
+
+static void
+compile_raw_bpe (const void *bpe, BnCompiledWriter *writer)
+{
+  bn_rawbpe_compile (bpe, writer);
 }
 
 /* Words are rows of bytes, spelled in characters of the GPT-2 table. */
@@ -372,14 +392,18 @@ load_byte_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
     const BnPretokSet *set, BnVocab **vocab, GCancellable *cancellable,
     GError **error)
 {
-  g_autoptr (BnBpe) bpe = NULL;
+  g_autoptr (BnBpe) bpe = bn_bpe_new_compiled (*vocab);
   const BnGgufKv *merges;
 
-  if (!find_merges (gguf, &merges, error))
-    return NULL;
-  bpe = bn_bpe_new (*vocab, (size_t) merges->count);
-  if (!add_merges (gguf, merges, add_byte_merge, bpe, cancellable, error))
-    return NULL;
+  if (bpe == NULL) {
+    if (!find_merges (gguf, &merges, error))
+      return NULL;
+    bpe = bn_bpe_new (*vocab, (size_t) merges->count);
+    if (!add_merges (gguf, merges, add_byte_merges, bpe, cancellable, error))
+      return NULL;
+    self->compile = compile_byte_bpe;
+    self->model = bpe;
+  }
   if (pretok->flags & BN_PRETOK_IGNORE_MERGES)
     bn_bpe_ignore_merges (bpe);
   self->bpe = bpe;
@@ -389,7 +413,7 @@ load_byte_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
 
 /* Words are rows of characters. */
 static BnEncoder *
-load_raw_bpe (const BnGguf *gguf, const BnPretok *pretok,
+load_raw_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
     const BnPretokSet *set, gboolean drops_spaces, BnVocab **vocab,
     GCancellable *cancellable, GError **error)
 {
@@ -397,17 +421,22 @@ load_raw_bpe (const BnGguf *gguf, const BnPretok *pretok,
   const BnGgufKv *merges;
   unsigned flags = 0;
 
-  if (!find_merges (gguf, &merges, error))
-    return NULL;
   if (pretok->flags & BN_PRETOK_ESCAPE)
     flags |= BN_RAWBPE_ESCAPE;
   if (pretok->flags & BN_PRETOK_FORCE_BOS)
     flags |= BN_RAWBPE_WHOLE_NEWLINES;
   if (drops_spaces)
     flags |= BN_RAWBPE_DROP_SPACES;
-  bpe = bn_rawbpe_new (*vocab, (size_t) merges->count, set, flags);
-  if (!add_merges (gguf, merges, add_raw_merge, bpe, cancellable, error))
-    return NULL;
+  bpe = bn_rawbpe_new_compiled (*vocab, set, flags);
+  if (bpe == NULL) {
+    if (!find_merges (gguf, &merges, error))
+      return NULL;
+    bpe = bn_rawbpe_new (*vocab, (size_t) merges->count, set, flags);
+    if (!add_merges (gguf, merges, add_raw_merges, bpe, cancellable, error))
+      return NULL;
+    self->compile = compile_raw_bpe;
+    self->model = bpe;
+  }
   return bn_encoder_new_raw_bpe (
       g_steal_pointer (vocab), g_steal_pointer (&bpe));
 }
@@ -444,7 +473,7 @@ load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   self->encoder =
       pretok->flags & BN_PRETOK_RAW
           ? load_raw_bpe (
-              gguf, pretok, set, drops_spaces, &vocab, cancellable, error)
+              self, gguf, pretok, set, drops_spaces, &vocab, cancellable, error)
           : load_byte_bpe (self, gguf, pretok, set, &vocab, cancellable, error);
   return self->encoder != NULL;
 }
@@ -679,6 +708,62 @@ get_fidelity (const Family *family)
                                         : BN_FIDELITY_LLAMA_CPP;
 }
 
+/* The folder of compiled tables, with the digest of all that decides about
+ * them; NULL where they would not pay. */
+static BnStore *
+open_store (const BnGguf *gguf, const Family *family)
+{
+  const BnGgufKv *tokens = bn_gguf_find_kv (gguf, KEY_PREFIX "tokens");
+  g_autoptr (BnStore) store = NULL;
+  BnDigester *digester;
+
+  if (tokens == NULL || tokens->count < MIN_COMPILED_TOKENS
+      || (family->load != load_bpe && family->load != load_spm))
+    return NULL;
+  store = bn_store_open ();
+  if (store == NULL)
+    return NULL;
+  digester = bn_store_begin_source (store);
+  for (size_t i = 0; i < bn_gguf_get_n_kvs (gguf); i++) {
+    const BnGgufKv *kv = bn_gguf_get_kv (gguf, i);
+    const uint64_t numbers[] = {(uint64_t) kv->type,
+        (uint64_t) kv->element_type, kv->count, kv->size, kv->length_size};
+
+    if (!g_str_has_prefix (kv->key, "tokenizer.")
+        && strcmp (kv->key, "general.architecture") != 0
+        && strcmp (kv->key, "general.name") != 0)
+      continue;
+    bn_digester_add_string (digester, kv->key);
+    bn_digester_update (digester, numbers, sizeof numbers);
+    bn_digester_update (digester, kv->data, (size_t) kv->size);
+  }
+  bn_store_end_source (store);
+  return g_steal_pointer (&store);
+}
+
+static BnVocab *
+load_compiled (const BnGguf *gguf, BnStore *store)
+{
+  BnCompiled *compiled = bn_store_load (store);
+  BnVocab *vocab = compiled ? bn_vocab_new_compiled (compiled) : NULL;
+
+  if (compiled && vocab == NULL)
+    g_info ("%s: its compiled tables make no sense; made again",
+        bn_gguf_get_path (gguf));
+  return vocab;
+}
+
+static void
+save_compiled (const BnTokenizer *self, BnStore *store)
+{
+  g_autoptr (BnCompiledWriter) writer = bn_compiled_writer_new ();
+
+  bn_vocab_compile (self->vocab, writer);
+  if (self->compile)
+    self->compile (self->model, writer);
+  bn_store_save (store, writer);
+}
+
 BnTokenizer *
 bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
@@ -686,13 +771,18 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
   g_autofree char *model = bn_gguf_dup_string (gguf, KEY_PREFIX "model");
   const Family *family = model ? find_family (model) : NULL;
   g_autoptr (BnTokenizer) self = NULL;
-  BnVocab *vocab;
+  g_autoptr (BnStore) store = NULL;
+  BnVocab *vocab = NULL;
 
   if (family == NULL) {
     fail_model (gguf, model, error);
     return NULL;
   }
-  vocab = load_vocab (gguf, family, cancellable, error);
+  store = open_store (gguf, family);
+  if (store)
+    vocab = load_compiled (gguf, store);
+  if (vocab == NULL)
+    vocab = load_vocab (gguf, family, cancellable, error);
   if (vocab == NULL)
     return NULL;
 
@@ -702,6 +792,9 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
   self->add_bos = family->add_bos;
   if (!family->load (self, gguf, family, vocab, cancellable, error))
     return NULL;
+
+  if (store && (self->vocab->compiled == NULL || self->compile))
+    save_compiled (self, store);
 
   if (self->vocab->n_duplicates > 0)
     g_info ("%s: %u tokens have the text of another; the lowest id counts",

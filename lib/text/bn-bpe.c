@@ -10,118 +10,88 @@
 #include "bn-merge.h"
 #include "bn-unicode.h"
 
-typedef struct {
-  uint64_t key;  /* left id in the high half, right id in the low one */
-  uint32_t rank; /* BN_NO_RANK if free */
-  uint32_t merged;
-} Pair;
-
 struct BnBpe {
   const BnVocab *vocab;
   uint32_t byte_tokens[256];
 
-  Pair *pairs;
-  unsigned pair_shift; /* 64 less the binary logarithm of their number */
-  size_t n_pairs, max_pairs;
-  uint32_t n_merges;
-  char *merged_text; /* room for the longest text of the vocabulary */
+  BnMerges merges;
 
   BnVocabSlot *words; /* by their bytes; NULL if merges count */
   uint32_t word_mask;
   size_t max_word_length;
+  gboolean has_compiled_words;
 };
 
-BnBpe *
-bn_bpe_new (const BnVocab *vocab, size_t n_merges)
+static BnBpe *
+bpe_new (const BnVocab *vocab)
 {
   BnBpe *self = g_new0 (BnBpe, 1);
-  unsigned bits = 8;
 
-  while (((size_t) 1 << bits) * 5 < n_merges * 8)
-    bits++;
   self->vocab = vocab;
-  self->pair_shift = 64 - bits;
-  self->max_pairs = n_merges;
-  self->pairs = g_malloc_n ((size_t) 1 << bits, sizeof *self->pairs);
-  memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
-  self->merged_text = g_malloc ((size_t) vocab->max_text_length + 1);
   for (unsigned byte = 0; byte < 256; byte++)
     self->byte_tokens[byte] = bn_vocab_byte_token (vocab, (uint8_t) byte);
   return self;
 }
 
+BnBpe *
+bn_bpe_new (const BnVocab *vocab, size_t n_merges)
+{
+  BnBpe *self = bpe_new (vocab);
+
+  bn_merges_init (&self->merges, vocab, n_merges);
+  return self;
+}
+
+BnBpe *
+bn_bpe_new_compiled (const BnVocab *vocab)
+{
+  g_autoptr (BnBpe) self = bpe_new (vocab);
+  const BnVocabSlot *words;
+  size_t n_slots;
+
+  if (!bn_merges_init_compiled (&self->merges, vocab))
+    return NULL;
+  words = bn_compiled_get (
+      vocab->compiled, BN_SECTION_WORDS, sizeof *words, &n_slots);
+  if (words) {
+    if (!bn_vocab_check_slots (words, n_slots, vocab->n_tokens))
+      return NULL;
+    self->words = (BnVocabSlot *) words;
+    self->word_mask = (uint32_t) (n_slots - 1);
+    self->max_word_length = vocab->max_text_length;
+    self->has_compiled_words = TRUE;
+  }
+  return g_steal_pointer (&self);
+}
+
+void
+bn_bpe_compile (const BnBpe *self, BnCompiledWriter *writer)
+{
+  bn_merges_compile (&self->merges, writer);
+  if (self->words)
+    bn_compiled_writer_add (writer, BN_SECTION_WORDS, self->words,
+        sizeof *self->words, (size_t) self->word_mask + 1);
+}
+
 void
 bn_bpe_free (BnBpe *self)
 {
-  g_free (self->pairs);
-  g_free (self->merged_text);
-  g_free (self->words);
+  bn_merges_clear (&self->merges);
+  if (!self->has_compiled_words)
+    g_free (self->words);
   g_free (self);
 }
 
-/* The entry of a pair: its own or the free one where it belongs. */
-static inline Pair *
-find_pair (const BnBpe *self, uint32_t left, uint32_t right)
+void
+bn_bpe_add_merges (BnBpe *self, BnMerge *merges, size_t n)
 {
-  uint64_t key = (uint64_t) left << 32 | right;
-  uint64_t hash = (key ^ self->vocab->seed) * UINT64_C (0x9E3779B97F4A7C15);
-  size_t mask = ((size_t) 1 << (64 - self->pair_shift)) - 1;
-
-  hash = (hash ^ hash >> 32) * UINT64_C (0xD6E8FEB86659FD93);
-  for (size_t i = (size_t) (hash >> self->pair_shift);; i = (i + 1) & mask) {
-    Pair *pair = &self->pairs[i];
-
-    if (pair->key == key || pair->rank == BN_NO_RANK)
-      return pair;
-  }
-}
-
-gboolean
-bn_bpe_add_merge (BnBpe *self, const char *text, size_t length)
-{
-  uint32_t rank = self->n_merges++;
-  uint32_t left, right, merged;
-  const char *space;
-  size_t left_length;
-  Pair *pair;
-
-  /* The left part has at least one byte, and that may be a space. */
-  if (length < 3 || length - 1 > self->vocab->max_text_length
-      || self->n_pairs == self->max_pairs)
-    return FALSE;
-  space = memchr (text + 1, ' ', length - 1);
-  if (space == NULL || space == text + length - 1)
-    return FALSE;
-
-  left_length = (size_t) (space - text);
-  memcpy (self->merged_text, text, left_length);
-  memcpy (self->merged_text + left_length, space + 1, length - left_length - 1);
-  left = bn_vocab_lookup (self->vocab, text, left_length);
-  right = bn_vocab_lookup (self->vocab, space + 1, length - left_length - 1);
-  merged = bn_vocab_lookup (self->vocab, self->merged_text, length - 1);
-  if (left == BN_TOKEN_NONE || right == BN_TOKEN_NONE
-      || merged == BN_TOKEN_NONE)
-    return FALSE;
-
-  pair = find_pair (self, left, right);
-  if (pair->rank != BN_NO_RANK)
-    return FALSE;
-  *pair = (Pair){(uint64_t) left << 32 | right, rank, merged};
-  self->n_pairs++;
-  return TRUE;
+  bn_merges_add (&self->merges, merges, n);
 }
 
 gboolean
 bn_bpe_add_pair (BnBpe *self, uint32_t left, uint32_t right, uint32_t merged)
 {
-  Pair *pair = find_pair (self, left, right);
-  gboolean is_new = pair->rank == BN_NO_RANK;
-
-  if (is_new && self->n_pairs == self->max_pairs)
-    return FALSE;
-  *pair = (Pair){(uint64_t) left << 32 | right, self->n_merges++, merged};
-  self->n_pairs += is_new;
-  return TRUE;
+  return bn_merges_add_pair (&self->merges, left, right, merged);
 }
 
 /* Whether a token is found by the bytes of a word: an ordinary one that is
@@ -174,6 +144,8 @@ bn_bpe_ignore_merges (BnBpe *self)
   const BnVocab *vocab = self->vocab;
   size_t n_slots = 16;
 
+  if (self->words)
+    return;
   while (n_slots < (size_t) vocab->n_tokens * 2)
     n_slots *= 2;
   self->words = g_malloc_n (n_slots, sizeof *self->words);
@@ -211,9 +183,9 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   BnPair *known = bn_scratch_pair (run->scratch, key);
 
   if (known->key != key) {
-    const Pair *pair = find_pair (run->bpe, left, right);
+    const BnMergeSlot *slot = bn_merges_find (&run->bpe->merges, left, right);
 
-    *known = (BnPair){key, pair->rank, pair->merged};
+    *known = (BnPair){key, slot->rank, slot->merged};
   }
   *merged = known->merged;
   return known->rank;
@@ -356,18 +328,5 @@ bn_bpe_foreach_merge (const BnBpe *self,
         uint32_t left, uint32_t right, uint32_t merged, void *user_data),
     void *user_data)
 {
-  size_t n_slots = (size_t) 1 << (64 - self->pair_shift);
-  g_autofree const Pair **by_rank = g_new0 (const Pair *, self->n_merges + 1);
-
-  for (size_t i = 0; i < n_slots; i++) {
-    if (self->pairs[i].rank != BN_NO_RANK)
-      by_rank[self->pairs[i].rank] = &self->pairs[i];
-  }
-  for (uint32_t rank = 0; rank < self->n_merges; rank++) {
-    const Pair *pair = by_rank[rank];
-
-    if (pair)
-      visit ((uint32_t) (pair->key >> 32), (uint32_t) pair->key, pair->merged,
-          user_data);
-  }
+  bn_merges_foreach (&self->merges, visit, user_data);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bn-pretok.h"
+#include "bn-merges.h"
 #include "bn-scratch.h"
 #include "bn-vocab.h"
 
@@ -13,10 +14,15 @@ BnBpe *bn_bpe_new (const BnVocab *vocab, size_t n_merges);
 void bn_bpe_free (BnBpe *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnBpe, bn_bpe_free)
 
-/* Adds the merge of the next rank, "left right". FALSE, and the rank stays
- * unused, if one of the three texts is not in the vocabulary or the pair has
- * a rank already: such a merge can never be made. */
-gboolean bn_bpe_add_merge (BnBpe *self, const char *text, size_t length);
+/* The model that was compiled together with vocab; NULL if there is none that
+ * makes sense. */
+BnBpe *bn_bpe_new_compiled (const BnVocab *vocab);
+
+/* Adds its sections. It stays and does not change until they are written. */
+void bn_bpe_compile (const BnBpe *self, BnCompiledWriter *writer);
+
+/* Adds merges of the next ranks; see bn_merges_add(). */
+void bn_bpe_add_merges (BnBpe *self, BnMerge *merges, size_t n);
 
 /* The same for tokens that are known; of equal pairs the last counts, as in
  * tokenizer.json. FALSE if there are more than have been announced. */

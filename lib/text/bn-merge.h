@@ -33,10 +33,9 @@
  * the compiler puts in place. */
 #pragma once
 
+#include "bn-merges.h"
 #include "bn-scratch.h"
 #include "bn-vocab.h"
-
-#define BN_NO_RANK UINT32_MAX
 
 enum {
   BN_MERGE_BLOCK = 8,

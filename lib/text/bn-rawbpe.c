@@ -14,11 +14,12 @@
 
 enum { METASPACE_SIZE = sizeof METASPACE - 1 };
 
+/* What stands side by side in tokens: bytes at the border of characters, of
+ * which the second does not begin U+2581; and bytes in front of that. */
 typedef struct {
-  uint64_t key;  /* left id in the high half, right id in the low one */
-  uint32_t rank; /* BN_NO_RANK if free */
-  uint32_t merged;
-} Pair;
+  uint8_t joined[256][256 / 8];
+  uint8_t joins_space[256];
+} Neighbours;
 
 struct BnRawBpe {
   const BnVocab *vocab;
@@ -26,16 +27,8 @@ struct BnRawBpe {
   unsigned flags;
   uint32_t byte_tokens[256];
 
-  Pair *pairs;
-  unsigned pair_shift; /* 64 less the binary logarithm of their number */
-  size_t n_pairs, max_pairs;
-  uint32_t n_merges;
-  char *merged_text; /* room for the longest text of the vocabulary */
-
-  /* What stands side by side in tokens: bytes at the border of characters, of
-   * which the second does not begin U+2581; and bytes in front of that. */
-  uint8_t joined[256][256 / 8];
-  gboolean joins_space[256];
+  BnMerges merges;
+  Neighbours neighbours;
 };
 
 static inline gboolean
@@ -54,29 +47,20 @@ note_neighbours (BnRawBpe *self, const uint8_t *text, size_t length)
     if ((*p & 0xC0) == 0x80)
       continue;
     if (is_metaspace (p, end))
-      self->joins_space[p[-1]] = TRUE;
+      self->neighbours.joins_space[p[-1]] = TRUE;
     else
-      self->joined[p[-1]][*p / 8] |= (uint8_t) (1 << *p % 8);
+      self->neighbours.joined[p[-1]][*p / 8] |= (uint8_t) (1 << *p % 8);
   }
 }
 
-BnRawBpe *
-bn_rawbpe_new (const BnVocab *vocab, size_t n_merges, const BnPretokSet *pretok,
-    unsigned flags)
+static BnRawBpe *
+rawbpe_new (const BnVocab *vocab, const BnPretokSet *pretok, unsigned flags)
 {
   BnRawBpe *self = g_new0 (BnRawBpe, 1);
-  unsigned bits = 8;
 
-  while (((size_t) 1 << bits) * 5 < n_merges * 8)
-    bits++;
   self->vocab = vocab;
   self->pretok = pretok;
   self->flags = flags;
-  self->pair_shift = 64 - bits;
-  self->max_pairs = n_merges;
-  self->pairs = g_malloc_n ((size_t) 1 << bits, sizeof *self->pairs);
-  memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
-  self->merged_text = g_malloc ((size_t) vocab->max_text_length + 1);
   for (unsigned byte = 0; byte < 256; byte++) {
     char text[sizeof "<0xXX>"];
 
@@ -86,72 +70,69 @@ bn_rawbpe_new (const BnVocab *vocab, size_t n_merges, const BnPretokSet *pretok,
   return self;
 }
 
+BnRawBpe *
+bn_rawbpe_new (const BnVocab *vocab, size_t n_merges, const BnPretokSet *pretok,
+    unsigned flags)
+{
+  BnRawBpe *self = rawbpe_new (vocab, pretok, flags);
+
+  bn_merges_init (&self->merges, vocab, n_merges);
+  return self;
+}
+
+BnRawBpe *
+bn_rawbpe_new_compiled (
+    const BnVocab *vocab, const BnPretokSet *pretok, unsigned flags)
+{
+  g_autoptr (BnRawBpe) self = rawbpe_new (vocab, pretok, flags);
+  const Neighbours *neighbours;
+
+  if (!bn_merges_init_compiled (&self->merges, vocab))
+    return NULL;
+  neighbours = bn_compiled_get_n (
+      vocab->compiled, BN_SECTION_NEIGHBOURS, sizeof *neighbours, 1);
+  if (neighbours == NULL)
+    return NULL;
+  self->neighbours = *neighbours;
+  return g_steal_pointer (&self);
+}
+
+void
+bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer)
+{
+  bn_merges_compile (&self->merges, writer);
+  bn_compiled_writer_add (writer, BN_SECTION_NEIGHBOURS, &self->neighbours,
+      sizeof self->neighbours, 1);
+}
+
 void
 bn_rawbpe_free (BnRawBpe *self)
 {
-  g_free (self->pairs);
-  g_free (self->merged_text);
+  bn_merges_clear (&self->merges);
   g_free (self);
 }
 
-/* The entry of a pair: its own or the free one where it belongs. */
-static inline Pair *
-find_pair (const BnRawBpe *self, uint32_t left, uint32_t right)
+void
+bn_rawbpe_add_merges (BnRawBpe *self, BnMerge *merges, size_t n)
 {
-  uint64_t key = (uint64_t) left << 32 | right;
-  uint64_t hash = (key ^ self->vocab->seed) * UINT64_C (0x9E3779B97F4A7C15);
-  size_t mask = ((size_t) 1 << (64 - self->pair_shift)) - 1;
+  bn_merges_add (&self->merges, merges, n);
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t *text;
+    size_t length;
 
-  hash = (hash ^ hash >> 32) * UINT64_C (0xD6E8FEB86659FD93);
-  for (size_t i = (size_t) (hash >> self->pair_shift);; i = (i + 1) & mask) {
-    Pair *pair = &self->pairs[i];
-
-    if (pair->key == key || pair->rank == BN_NO_RANK)
-      return pair;
+    if (merges[i].merged == BN_TOKEN_NONE)
+      continue;
+    text = bn_vocab_text (self->vocab, merges[i].merged, &length);
+    note_neighbours (self, text, length);
   }
-}
-
-gboolean
-bn_rawbpe_add_merge (BnRawBpe *self, const char *text, size_t length)
-{
-  uint32_t rank = self->n_merges++;
-  uint32_t left, right, merged;
-  const char *space;
-  size_t left_length;
-  Pair *pair;
-
-  /* The left part has at least one byte, and that may be a space. */
-  if (length < 3 || length - 1 > self->vocab->max_text_length
-      || self->n_pairs == self->max_pairs)
-    return FALSE;
-  space = memchr (text + 1, ' ', length - 1);
-  if (space == NULL || space == text + length - 1)
-    return FALSE;
-
-  left_length = (size_t) (space - text);
-  memcpy (self->merged_text, text, left_length);
-  memcpy (self->merged_text + left_length, space + 1, length - left_length - 1);
-  left = bn_vocab_lookup (self->vocab, text, left_length);
-  right = bn_vocab_lookup (self->vocab, space + 1, length - left_length - 1);
-  merged = bn_vocab_lookup (self->vocab, self->merged_text, length - 1);
-  if (left == BN_TOKEN_NONE || right == BN_TOKEN_NONE
-      || merged == BN_TOKEN_NONE)
-    return FALSE;
-
-  pair = find_pair (self, left, right);
-  if (pair->rank != BN_NO_RANK)
-    return FALSE;
-  *pair = (Pair){(uint64_t) left << 32 | right, rank, merged};
-  self->n_pairs++;
-  note_neighbours (self, (const uint8_t *) self->merged_text, length - 1);
-  return TRUE;
 }
 
 static inline uint32_t
 pair_rank (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged)
 {
-  const Pair *pair = find_pair (model, left, right);
+  const BnMergeSlot *pair =
+      bn_merges_find (&((const BnRawBpe *) model)->merges, left, right);
 
   *merged = pair->merged;
   return pair->rank;
@@ -243,9 +224,9 @@ find_border (const BnRawBpe *self, const uint8_t *p, const uint8_t *end)
       gboolean is_space = escapes && *p == ' ';
 
       if (is_space || is_metaspace (p, end)) {
-        if (!self->joins_space[before])
+        if (!self->neighbours.joins_space[before])
           return p;
-      } else if (!(self->joined[before][*p / 8] >> *p % 8 & 1)) {
+      } else if (!(self->neighbours.joined[before][*p / 8] >> *p % 8 & 1)) {
         return p;
       }
     }

@@ -20,10 +20,16 @@ BnRawBpe *bn_rawbpe_new (const BnVocab *vocab, size_t n_merges,
 void bn_rawbpe_free (BnRawBpe *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnRawBpe, bn_rawbpe_free)
 
-/* Adds the merge of the next rank, "left right". FALSE, and the rank stays
- * unused, if one of the three texts is not in the vocabulary or the pair has a
- * rank already. */
-gboolean bn_rawbpe_add_merge (BnRawBpe *self, const char *text, size_t length);
+/* The model that was compiled together with vocab; NULL if there is none that
+ * makes sense. */
+BnRawBpe *bn_rawbpe_new_compiled (
+    const BnVocab *vocab, const BnPretokSet *pretok, unsigned flags);
+
+/* Adds its sections. It stays and does not change until they are written. */
+void bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer);
+
+/* Adds merges of the next ranks; see bn_merges_add(). */
+void bn_rawbpe_add_merges (BnRawBpe *self, BnMerge *merges, size_t n);
 
 /* Appends the ids of a text. FALSE if memory is short. */
 gboolean bn_rawbpe_encode (const BnRawBpe *self, BnScratch *scratch,

@@ -107,32 +107,40 @@ link_suffixes (BnSpecials *self, uint32_t max_depth)
   }
 }
 
-static gboolean
-is_member (const BnVocab *vocab, uint32_t id, unsigned with, unsigned without,
-    size_t *length)
+/* The ids that count, in order. */
+static GArray *
+list_members (const BnVocab *vocab, unsigned with, unsigned without)
 {
-  unsigned attributes = vocab->attributes[id];
-  const uint8_t *text;
-  size_t bad;
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (uint32_t));
 
-  if (!(attributes & with) || (attributes & without))
-    return FALSE;
-  text = bn_vocab_text (vocab, id, length);
-  return bn_utf8_validate (text, *length, &bad);
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    unsigned attributes = vocab->attributes[id];
+    const uint8_t *text;
+    size_t length, bad;
+
+    if (!(attributes & with) || (attributes & without))
+      continue;
+    text = bn_vocab_text (vocab, id, &length);
+    if (bn_utf8_validate (text, length, &bad))
+      g_array_append_val (ids, id);
+  }
+  return ids;
 }
 
 BnSpecials *
 bn_specials_new (const BnVocab *vocab, unsigned with, unsigned without)
 {
+  g_autoptr (GArray) ids = list_members (vocab, with, without);
   BnSpecials *self = g_new0 (BnSpecials, 1);
-  size_t length, size = 0, max_length = 0, n_edges = 16;
+  size_t size = 0, max_length = 0, n_edges = 16;
 
   self->vocab = vocab;
-  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
-    if (is_member (vocab, id, with, without, &length)) {
-      size += length;
-      max_length = MAX (max_length, length);
-    }
+  for (guint i = 0; i < ids->len; i++) {
+    size_t length;
+
+    bn_vocab_text (vocab, g_array_index (ids, uint32_t, i), &length);
+    size += length;
+    max_length = MAX (max_length, length);
   }
   while (n_edges < size * 2)
     n_edges *= 2;
@@ -142,10 +150,8 @@ bn_specials_new (const BnVocab *vocab, unsigned with, unsigned without)
   self->nodes[ROOT] = (Node){ROOT, BN_TOKEN_NONE, 0, ROOT, 0};
   self->n_nodes = 1;
 
-  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
-    if (is_member (vocab, id, with, without, &length))
-      insert (self, id);
-  }
+  for (guint i = 0; i < ids->len; i++)
+    insert (self, g_array_index (ids, uint32_t, i));
   link_suffixes (self, (uint32_t) max_length);
   return self;
 }

@@ -25,9 +25,13 @@ typedef struct {
   BnVocab *decode_vocab; /* of decoder, where that has other texts; or NULL */
   const BnBpe *bpe;      /* of encoder; NULL for other algorithms */
   const BnCharBpe *char_bpe; /* the same */
-  char *identity;            /* of what else its results depend on, or NULL */
-  char *pre;                 /* "default" where it has no meaning */
-  BnLayout single, pair;     /* what surrounds texts; if they are empty: */
+  /* Adds the tables of model, which is of encoder; NULL if there are none, or
+   * if they were compiled before. */
+  void (*compile) (const void *model, BnCompiledWriter *writer);
+  const void *model;
+  char *identity;        /* of what else its results depend on, or NULL */
+  char *pre;             /* "default" where it has no meaning */
+  BnLayout single, pair; /* what surrounds texts; if they are empty: */
   gboolean add_bos, add_eos;
   gboolean add_sep;      /* between the texts of a pair */
   gboolean clean_spaces; /* decoded texts lose spaces before punctuation */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bn-bits.h"
 #include "bn-unicode.h"
 
 #define METASPACE "\xE2\x96\x81" /* U+2581 */
@@ -15,6 +16,8 @@ enum {
   BYTE_LEVEL_FIRST = 0x100,
   BYTE_LEVEL_END = 0x144,
 };
+
+enum { BATCH = 32 }; /* texts that wait for memory together */
 
 static gboolean
 is_own_character (uint32_t byte)
@@ -114,6 +117,11 @@ bn_vocab_new (uint32_t n_tokens, size_t text_size, BnSpelling spelling)
 void
 bn_vocab_free (BnVocab *self)
 {
+  if (self->compiled) {
+    bn_compiled_free (self->compiled);
+    g_free (self);
+    return;
+  }
   g_free (self->attributes);
   g_free (self->scores);
   g_free (self->texts.bytes);
@@ -155,25 +163,27 @@ bn_vocab_add (BnVocab *self, const char *text, size_t length,
   return TRUE;
 }
 
+static inline gboolean
+has_text (const BnVocab *self, uint32_t id, const void *text, size_t length)
+{
+  size_t own_length;
+  const uint8_t *own = bn_vocab_text (self, id, &own_length);
+
+  return own_length == length && memcmp (own, text, length) == 0;
+}
+
 /* The slot of a text: its own or the free one where it belongs. */
 static BnVocabSlot *
-find_slot (const BnVocab *self, const void *text, size_t length)
+find_slot (const BnVocab *self, uint64_t hash, const void *text, size_t length)
 {
-  uint64_t hash = bn_hash (text, length, self->seed);
   uint32_t tag = (uint32_t) (hash >> 32);
 
   for (uint32_t i = (uint32_t) hash & self->slot_mask;;
        i = (i + 1) & self->slot_mask) {
     BnVocabSlot *slot = &self->slots[i];
-    size_t slot_length;
-    const uint8_t *slot_text;
 
-    if (slot->id == BN_TOKEN_NONE)
-      return slot;
-    if (slot->tag != tag)
-      continue;
-    slot_text = bn_vocab_text (self, slot->id, &slot_length);
-    if (slot_length == length && memcmp (slot_text, text, length) == 0)
+    if (slot->id == BN_TOKEN_NONE
+        || (slot->tag == tag && has_text (self, slot->id, text, length)))
       return slot;
   }
 }
@@ -181,6 +191,7 @@ find_slot (const BnVocab *self, const void *text, size_t length)
 static void
 index_texts (BnVocab *self)
 {
+  uint64_t hashes[BATCH];
   size_t n_slots = 16;
 
   while (n_slots < (size_t) self->n_tokens * 2)
@@ -189,17 +200,26 @@ index_texts (BnVocab *self)
   memset (self->slots, 0xFF, n_slots * sizeof *self->slots);
   self->slot_mask = (uint32_t) (n_slots - 1);
 
-  for (uint32_t id = 0; id < self->n_tokens; id++) {
+  for (uint32_t first = 0; first < self->n_tokens; first += BATCH) {
+    uint32_t n = MIN (self->n_tokens - first, BATCH);
     size_t length;
-    const uint8_t *text = bn_vocab_text (self, id, &length);
-    BnVocabSlot *slot = find_slot (self, text, length);
+    const uint8_t *text;
 
-    if (slot->id != BN_TOKEN_NONE) {
-      self->n_duplicates++;
-      continue;
+    for (uint32_t i = 0; i < n; i++) {
+      text = bn_vocab_text (self, first + i, &length);
+      hashes[i] = bn_hash (text, length, self->seed);
+      bn_prefetch (&self->slots[(uint32_t) hashes[i] & self->slot_mask]);
     }
-    slot->tag = (uint32_t) (bn_hash (text, length, self->seed) >> 32);
-    slot->id = id;
+    for (uint32_t i = 0; i < n; i++) {
+      BnVocabSlot *slot;
+
+      text = bn_vocab_text (self, first + i, &length);
+      slot = find_slot (self, hashes[i], text, length);
+      if (slot->id != BN_TOKEN_NONE)
+        self->n_duplicates++;
+      else
+        *slot = (BnVocabSlot){(uint32_t) (hashes[i] >> 32), first + i};
+    }
   }
 }
 
@@ -208,7 +228,40 @@ bn_vocab_lookup (const BnVocab *self, const void *text, size_t length)
 {
   if (length > self->max_text_length)
     return BN_TOKEN_NONE;
-  return find_slot (self, text, length)->id;
+  return find_slot (self, bn_hash (text, length, self->seed), text, length)->id;
+}
+
+void
+bn_vocab_query_begin (
+    const BnVocab *self, BnVocabQuery *query, const void *text, size_t length)
+{
+  query->text = text;
+  query->length = length;
+  query->hash = bn_hash (text, length, self->seed);
+  bn_prefetch (&self->slots[(uint32_t) query->hash & self->slot_mask]);
+}
+
+void
+bn_vocab_query_step (const BnVocab *self, BnVocabQuery *query)
+{
+  uint32_t tag = (uint32_t) (query->hash >> 32);
+  uint32_t i = (uint32_t) query->hash & self->slot_mask;
+
+  while (self->slots[i].id != BN_TOKEN_NONE && self->slots[i].tag != tag)
+    i = (i + 1) & self->slot_mask;
+  query->candidate = self->slots[i].id;
+  if (query->candidate != BN_TOKEN_NONE)
+    bn_prefetch (&self->texts.offsets[query->candidate]);
+}
+
+uint32_t
+bn_vocab_query_end (const BnVocab *self, const BnVocabQuery *query)
+{
+  if (query->candidate == BN_TOKEN_NONE
+      || has_text (self, query->candidate, query->text, query->length))
+    return query->candidate;
+  /* Another text with the same tag. */
+  return bn_vocab_lookup (self, query->text, query->length);
 }
 
 /* Writes the bytes of a byte-level text; returns their number, which is at
@@ -497,6 +550,8 @@ assign_roles (BnVocab *self)
 void
 bn_vocab_seal (BnVocab *self)
 {
+  if (self->compiled)
+    return;
   index_texts (self);
   assign_roles (self);
   spell_pieces (self);

@@ -7,10 +7,18 @@
  * text-to-id is an open hash table of indices into it. */
 #pragma once
 
+#include "bn-compiled.h"
+
 #include <glib.h>
 #include <stdint.h>
 
 #define BN_TOKEN_NONE UINT32_MAX
+
+enum {
+  /* Bytes of all special tokens; the automata that find them in text take a
+   * hundred times as much. Ours: models have some kilobytes. */
+  BN_VOCAB_MAX_SPECIAL_SIZE = 4 << 20,
+};
 
 /* Ids in files other than GGUF are below it; the largest vocabularies have
  * some hundred thousand tokens. */
@@ -31,6 +39,10 @@ typedef enum {
   /* Special, but found by the algorithm itself and not before it runs. */
   BN_TOKEN_INNER = 1 << 10,
 } BnTokenAttributes;
+
+/* Tokens that are found in text before any algorithm runs. */
+#define BN_TOKEN_SPECIAL                                                       \
+  (BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED | BN_TOKEN_UNKNOWN)
 
 /* Roles of tokens. The first seven are the values of BitnetSpecialToken. */
 typedef enum {
@@ -85,7 +97,8 @@ typedef struct {
 
   BnVocabSlot *slots;
   uint32_t slot_mask;
-  uint64_t seed; /* so that nobody can choose texts that collide */
+  uint64_t seed;        /* so that nobody can choose texts that collide */
+  BnCompiled *compiled; /* where the arrays are, if they are not ours */
 } BnVocab;
 
 /* An empty vocabulary with room for n_tokens whose texts have text_size bytes
@@ -100,6 +113,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnVocab, bn_vocab_free)
 gboolean bn_vocab_add (BnVocab *self, const char *text, size_t length,
     unsigned attributes, float score);
 
+/* A vocabulary as bn_vocab_compile() has left it, sealed and with the changes
+ * that came after. Takes compiled, from which the tables of models over this
+ * vocabulary come, too; NULL if it has no vocabulary that makes sense. */
+BnVocab *bn_vocab_new_compiled (BnCompiled *compiled);
+
+/* Adds the sections of a sealed vocabulary, which stays and does not change
+ * until they are written. */
+void bn_vocab_compile (const BnVocab *self, BnCompiledWriter *writer);
+
 /* Ends the filling. Finds the tokens that stop a generation and those of roles
  * that are still open, by their texts, and corrects attributes as the
  * reference does (tokenizers.md (a)); then lookups and pieces work. */
@@ -107,6 +129,20 @@ void bn_vocab_seal (BnVocab *self);
 
 /* The lowest id that has this text, or BN_TOKEN_NONE. */
 uint32_t bn_vocab_lookup (const BnVocab *self, const void *text, size_t length);
+
+/* A lookup in three steps, so that many can wait for memory together: each
+ * step asks for what the next one reads. text stays until the end. */
+typedef struct {
+  const uint8_t *text;
+  size_t length;
+  uint64_t hash;
+  uint32_t candidate;
+} BnVocabQuery;
+
+void bn_vocab_query_begin (
+    const BnVocab *self, BnVocabQuery *query, const void *text, size_t length);
+void bn_vocab_query_step (const BnVocab *self, BnVocabQuery *query);
+uint32_t bn_vocab_query_end (const BnVocab *self, const BnVocabQuery *query);
 
 static inline const uint8_t *
 bn_vocab_text (const BnVocab *self, uint32_t id, size_t *length)
@@ -134,3 +170,8 @@ uint32_t bn_byte_level_encode (uint8_t byte);
 
 /* A hash of bytes, for the tables of this folder. */
 uint64_t bn_hash (const void *data, size_t size, uint64_t seed);
+
+/* Whether an open hash table that was read can be searched: a power of two of
+ * slots, one of them free, and no ids from n_tokens on. */
+gboolean bn_vocab_check_slots (
+    const BnVocabSlot *slots, size_t n_slots, uint32_t n_tokens);
