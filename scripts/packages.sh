@@ -18,6 +18,7 @@ build_needs="
   command:python3         python3
   module:gio-unix-2.0     libglib2.0-dev
   module:json-glib-1.0    libjson-glib-dev
+  module:libpcre2-8       libpcre2-dev
   module:gstreamer-1.0    libgstreamer1.0-dev
 "
 run_needs="

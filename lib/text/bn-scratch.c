@@ -2,6 +2,8 @@
 /* Growing and freeing of the buffers that encoding writes to. */
 #include "bn-scratch.h"
 
+#include "bn-regex.h"
+
 enum {
   /* What a scratch may keep between texts. */
   KEPT_SYMBOLS = 1 << 14,
@@ -109,6 +111,8 @@ bn_scratch_free (BnScratch *self)
   bn_buffer_clear (&self->normalized);
   if (self->chain)
     self->free_chain (self->chain);
+  bn_buffer_clear (&self->rewritten);
+  g_clear_pointer (&self->matcher, bn_regex_matcher_free);
   g_free (self);
 }
 

@@ -79,6 +79,8 @@ typedef struct {
   /* What a chain of stages (bn-pipeline.h) works in, and how it is freed. */
   void *chain;
   void (*free_chain) (void *chain);
+  BnBuffer rewritten; /* of bn-normalize.c: the text of every other step */
+  struct BnRegexMatcher *matcher; /* of bn-regex.c */
 } BnScratch;
 
 BnScratch *bn_scratch_new (void);

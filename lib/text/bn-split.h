@@ -9,11 +9,14 @@
 #include "bn-scratch.h"
 
 /* Words of a text, which may be rewritten: word i is text[starts[i]] up to
- * text[starts[i + 1]]; there are no empty ones. */
+ * text[starts[i + 1]]; there are no empty ones. Zero to begin; it keeps its
+ * memory from text to text. */
 typedef struct {
   BnBuffer text;
   uint32_t *starts;
   size_t n_words, n_reserved;
+  BnBuffer *buffers; /* texts while steps rewrite them */
+  size_t n_buffers;
 } BnWords;
 
 void bn_words_clear (BnWords *self); /* frees what it holds */
@@ -26,10 +29,15 @@ BnSplitter *bn_splitter_new_from_json (BnJson json, GError **error);
 void bn_splitter_free (BnSplitter *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSplitter, bn_splitter_free)
 
-/* Replaces the content of words; fragment is BnFragment. FALSE if memory is
- * short. */
+/* Replaces the content of words; the text is UTF-8, fragment is BnFragment.
+ * FALSE if memory is short, or if a regular expression takes too long. */
 gboolean bn_splitter_apply (const BnSplitter *self, BnScratch *scratch,
     const uint8_t *text, size_t length, unsigned fragment, BnWords *words);
+
+/* From now on words are the bytes that the characters of the table stand for:
+ * what a vocabulary of bytes needs. FALSE, and nothing changes, if they are not
+ * in that table. */
+gboolean bn_splitter_use_bytes (BnSplitter *self);
 
 /* Whether it ends with the byte table of GPT-2 (ByteLevel), so that words
  * consist of its characters. */
