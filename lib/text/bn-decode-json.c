@@ -336,7 +336,11 @@ bn_decoder_new_word_piece (
       .pattern_length = strlen (pattern),
       .cleans = cleanup,
   };
+  const BnStage join = {.type = BN_STAGE_JOIN};
 
   g_array_append_val (stages, stage);
+  /* Such files may have any bytes. */
+  if (prefix == NULL)
+    g_array_append_val (stages, join);
   return take_stages (vocab, stages);
 }

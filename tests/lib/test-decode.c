@@ -195,10 +195,10 @@ test_case (gconstpointer data)
   const char *decoder_text = cases[index].decoder;
   g_autoptr (GPtrArray) tokens = g_ptr_array_new_with_free_func (free_string);
   g_autoptr (GString) found = g_string_new (NULL);
-  g_auto (BnDecodeState) state = {.decoder = NULL};
   g_autoptr (GError) error = NULL;
   g_autoptr (BnVocab) vocab = NULL;
   g_autoptr (BnDecoder) decoder = NULL;
+  g_auto (BnDecodeState) state = {.decoder = NULL};
   BnJsonDocument document;
 
   for (gsize i = 0; cases[index].tokens[i]; i++)
