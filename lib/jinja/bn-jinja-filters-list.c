@@ -17,6 +17,54 @@ is_set (BnJ *j, BnJValue value)
   return value.type != BN_J_MISSING && bn_j_is_true (j, value);
 }
 
+/* Generators: the reference runs such a filter when the first item is asked
+ * for, errors in its arguments included. */
+
+typedef struct {
+  BnJNative make; /* gives the iterator */
+  BnJValue self, p[BN_J_MAX_PARAMETERS];
+  BnJArgs args;
+  size_t at; /* where the filter stands */
+} Generator;
+
+static gboolean
+next_generated (BnJ *j, BnJIterator *self, BnJValue *value)
+{
+  if (self->inner == NULL) {
+    Generator *generator = self->data;
+
+    self->inner =
+        generator->make (j, generator->self, generator->p, &generator->args)
+            .iterator;
+  }
+  return bn_j_iterator_next (j, self->inner, value);
+}
+
+static BnJValue
+generate (BnJ *j, BnJNative make, BnJValue self, const BnJValue *p,
+    const BnJArgs *args)
+{
+  BnJIterator *iterator = bn_j_iterator_new (j, next_generated, NULL);
+  Generator *generator = bn_j_new (j, Generator);
+
+  generator->make = make;
+  generator->self = self;
+  memcpy (generator->p, p, sizeof generator->p);
+  generator->args = *args;
+  iterator->data = generator;
+  return bn_j_iterator_value (iterator);
+}
+
+#define GENERATOR(name)                                                        \
+  static BnJValue make_##name (                                                \
+      BnJ *j, BnJValue self, const BnJValue *p, const BnJArgs *args);          \
+  FILTER (name)                                                                \
+  {                                                                            \
+    return generate (j, make_##name, self, p, args);                           \
+  }                                                                            \
+  static BnJValue make_##name (                                                \
+      BnJ *j, BnJValue self, const BnJValue *p, const BnJArgs *args)
+
 /* Keys: what an attribute like "a.b.0" names in an item */
 
 typedef struct {
@@ -92,7 +140,7 @@ merge_sort (BnJ *j, Keyed *items, Keyed *room, size_t n, gboolean is_reversed)
         a == half
         || (b < n
             && (is_reversed
-                    ? bn_j_compare (j, items[a].key, items[b].key, "<") == -1
+                    ? bn_j_compare (j, items[a].key, items[b].key, "<") < 0
                     : bn_j_compare (j, items[b].key, items[a].key, "<") < 0));
 
     room[i] = takes_b ? items[b++] : items[a++];
@@ -273,8 +321,9 @@ FILTER (first)
 
 FILTER (last)
 {
-  BnJIterator *iterator =
-      self.type == BN_J_UNDEFINED ? NULL : bn_j_reversed (j, self);
+  BnJIterator *iterator = self.type == BN_J_UNDEFINED
+                              ? bn_j_iterate (j, self)
+                              : bn_j_reversed (j, self);
   BnJValue value;
 
   if (iterator == NULL)
@@ -363,7 +412,7 @@ next_unique (BnJ *j, BnJIterator *self, BnJValue *value)
   return FALSE;
 }
 
-FILTER (unique)
+GENERATOR (unique)
 {
   BnJIterator *iterator =
       bn_j_iterator_new (j, next_unique, bn_j_iterate (j, self));
@@ -375,7 +424,7 @@ FILTER (unique)
   return bn_j_iterator_value (iterator);
 }
 
-FILTER (items)
+GENERATOR (items)
 {
   BnJView *view;
 
@@ -425,7 +474,7 @@ next_batch (BnJ *j, BnJIterator *self, BnJValue *value)
   return TRUE;
 }
 
-FILTER (batch)
+GENERATOR (batch)
 {
   BnJIterator *iterator =
       bn_j_iterator_new (j, next_batch, bn_j_iterate (j, self));
@@ -435,7 +484,7 @@ FILTER (batch)
   return bn_j_iterator_value (iterator);
 }
 
-FILTER (slice)
+GENERATOR (slice)
 {
   const BnJList *list = bn_j_collect (j, self);
   int64_t n = bn_j_expect_integer (j, p[0]);
@@ -509,7 +558,7 @@ find_native (BnJ *j, BnJValue name, gboolean is_filter)
   return native;
 }
 
-FILTER (map)
+GENERATOR (map)
 {
   BnJIterator *iterator;
   Mapper *mapper;
@@ -572,22 +621,22 @@ select_items (BnJ *j, BnJValue self, const BnJArgs *args, gboolean by_attribute,
   return bn_j_iterator_value (iterator);
 }
 
-FILTER (select)
+GENERATOR (select)
 {
   return select_items (j, self, args, FALSE, TRUE);
 }
 
-FILTER (reject)
+GENERATOR (reject)
 {
   return select_items (j, self, args, FALSE, FALSE);
 }
 
-FILTER (selectattr)
+GENERATOR (selectattr)
 {
   return select_items (j, self, args, TRUE, TRUE);
 }
 
-FILTER (rejectattr)
+GENERATOR (rejectattr)
 {
   return select_items (j, self, args, TRUE, FALSE);
 }

@@ -180,7 +180,7 @@ FILTER (truncate)
   BnJString *string, *end, *cut;
   int64_t length = integer_or (j, p[0], 255);
   int64_t leeway = p[3].type <= BN_J_NONE ? 5 : bn_j_expect_integer (j, p[3]);
-  size_t n_end, at;
+  size_t n, n_end, at;
 
   end = p[2].type == BN_J_MISSING ? bn_j_text (j, "...").string
                                   : bn_j_expect_string (j, p[2]);
@@ -191,9 +191,10 @@ FILTER (truncate)
         length);
   if (leeway < 0)
     bn_j_fail (j, "expected leeway >= 0, got %" G_GINT64_FORMAT, leeway);
-  string = bn_j_expect_string (j, self);
-  if ((int64_t) bn_j_count_chars (string) - leeway <= length)
+  n = bn_j_length (j, self);
+  if (n != SIZE_MAX && (int64_t) n - leeway <= length)
     return self;
+  string = bn_j_expect_string (j, self);
   cut = bn_j_substring (
       j, string, 0, bn_j_offset_of (string, (size_t) length - n_end));
   if (!is_set (j, p[1])) {
@@ -486,12 +487,16 @@ FILTER (filesizeformat)
 {
   static const char *const prefixes[] = {
       "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
-  double bytes = filter_float (j, self, p + 1, args).number;
+  BnJValue fallback = bn_j_none ();
+  BnJValue size = filter_float (j, self, &fallback, args);
+  double bytes = size.number;
   gboolean is_binary = is_set (j, p[0]);
   double base = is_binary ? 1024 : 1000, unit = base;
   char text[64];
   size_t i = 0;
 
+  if (size.type == BN_J_NONE)
+    bn_j_fail (j, "could not convert %s to float", bn_j_type_name (self));
   if (bytes == 1)
     return bn_j_text (j, "1 Byte");
   if (bytes < base)

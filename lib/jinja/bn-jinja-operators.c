@@ -373,12 +373,20 @@ get_own (BnJ *j, BnJValue object, const BnJString *name, BnJValue *value)
   }
 }
 
+/* Python's own attributes, which the sandbox hides. */
+static gboolean
+is_dunder (const BnJString *name)
+{
+  return name->size > 4 && memcmp (name->text, "__", 2) == 0
+         && memcmp (name->text + name->size - 2, "__", 2) == 0;
+}
+
 BnJValue
 bn_j_get_attribute (BnJ *j, BnJValue object, const BnJString *name)
 {
   BnJValue value;
 
-  if (object.type == BN_J_UNDEFINED)
+  if (object.type == BN_J_UNDEFINED && !is_dunder (name))
     bn_j_fail (j, "%s", object.undefined->message);
   if (get_own (j, object, name, &value))
     return value;

@@ -83,8 +83,10 @@ TEST (lt, bn_j_compare_with (j, BN_J_TOKEN_LT, self, p[0]))
 TEST (le, bn_j_compare_with (j, BN_J_TOKEN_LE, self, p[0]))
 TEST (gt, bn_j_compare_with (j, BN_J_TOKEN_GT, self, p[0]))
 TEST (ge, bn_j_compare_with (j, BN_J_TOKEN_GE, self, p[0]))
-TEST (filter, self.type == BN_J_STRING && bn_j_find_filter (self.string))
-TEST (test, self.type == BN_J_STRING && bn_j_find_test (self.string))
+TEST (filter, bn_j_hash (j, self) != 0 && self.type == BN_J_STRING
+                  && bn_j_find_filter (self.string))
+TEST (test, bn_j_hash (j, self) != 0 && self.type == BN_J_STRING
+                && bn_j_find_test (self.string))
 
 static const BnJCallable tests[] = {
     {"!=", "other", test_ne},
