@@ -321,9 +321,8 @@ FILTER (first)
 
 FILTER (last)
 {
-  BnJIterator *iterator = self.type == BN_J_UNDEFINED
-                              ? bn_j_iterate (j, self)
-                              : bn_j_reversed (j, self);
+  BnJIterator *iterator = self.type == BN_J_UNDEFINED ? bn_j_iterate (j, self)
+                                                      : bn_j_reversed (j, self);
   BnJValue value;
 
   if (iterator == NULL)

@@ -74,7 +74,7 @@ FILTER (title)
   size_t at = 0;
 
   while (at < string->size) {
-    size_t begin = at;
+    size_t begin = at, first;
 
     while (at < string->size) {
       gunichar c = g_utf8_get_char (string->text + at);
@@ -88,9 +88,13 @@ FILTER (title)
       if (is_separator)
         break;
     }
+    first = (size_t) (g_utf8_next_char (string->text + begin) - string->text);
     bn_j_append_string (j, buffer,
         bn_j_change_case (
-            j, bn_j_substring (j, string, begin, at), BN_J_CAPITALIZE));
+            j, bn_j_substring (j, string, begin, first), BN_J_UPPER));
+    bn_j_append_string (j, buffer,
+        bn_j_change_case (
+            j, bn_j_substring (j, string, first, at), BN_J_LOWER));
   }
   return bn_j_string (bn_j_buffer_finish (j, buffer));
 }

@@ -428,7 +428,7 @@ bn_j_format_percent (BnJ *j, const BnJString *format, BnJValue args)
     }
   }
   if (f.n_used < (f.args ? f.args->n : 1) && args.type != BN_J_DICT
-      && args.type != BN_J_LIST && args.type != BN_J_NAMESPACE)
+      && args.type != BN_J_LIST && args.type != BN_J_UNDEFINED)
     bn_j_fail (j, "not all arguments converted during string formatting");
   result = bn_j_buffer_finish (j, buffer);
   result->is_markup = format->is_markup;

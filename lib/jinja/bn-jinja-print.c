@@ -132,7 +132,7 @@ repr_list (BnJ *j, BnJBuffer *buffer, const BnJList *list, const char *open,
       bn_j_append_text (j, buffer, ", ");
     append_repr (j, buffer, list->items[i]);
   }
-  if (list->n == 1 && *open == '(')
+  if (list->n == 1 && strcmp (open, "(") == 0)
     bn_j_append_text (j, buffer, ",");
   bn_j_append_text (j, buffer, close);
 }
