@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* BitnetConversation: messages in an array, and their JSON form. Every text
  * in the array is UTF-8; their bytes are counted so that no input makes the
- * conversation grow without bound. */
+ * conversation grow without bound.
+ *
+ * A message that is more than a role and a text keeps its JSON form beside
+ * them, for templates; the text is then what people read of it. */
 #include "bitnet-conversation.h"
 
 #include <string.h>
@@ -17,21 +20,24 @@ enum {
 typedef struct {
   char *role;
   char *text;
+  char *json; /* the whole message, or NULL if it has nothing else */
 } Message;
 
 struct _BitnetConversation {
   GObject parent;
   GPtrArray *messages; /* of Message */
-  gsize size;          /* bytes of all texts */
+  gsize size;          /* bytes of all texts and JSON forms */
+  char *variables;     /* JSON object without its braces, or NULL */
 };
 
 G_DEFINE_FINAL_TYPE (BitnetConversation, bitnet_conversation, G_TYPE_OBJECT)
 
 static Message *
-message_new (const char *role, const char *text)
+message_new (const char *role, const char *text, const char *json)
 {
   Message *message = g_new (Message, 1);
 
+  message->json = g_strdup (json);
   message->role = g_strdup (role);
   message->text = g_strdup (text);
   return message;
@@ -44,7 +50,14 @@ message_free (gpointer data)
 
   g_free (message->role);
   g_free (message->text);
+  g_free (message->json);
   g_free (message);
+}
+
+static gsize
+message_size (const Message *message)
+{
+  return strlen (message->text) + (message->json ? strlen (message->json) : 0);
 }
 
 static const Message *
@@ -71,7 +84,7 @@ remove_range (BitnetConversation *self, guint begin, guint n_messages)
   if (n_messages == 0)
     return;
   for (guint i = begin; i < begin + n_messages; i++)
-    self->size -= strlen (get_message (self, i)->text);
+    self->size -= message_size (get_message (self, i));
   g_ptr_array_remove_range (self->messages, begin, n_messages);
 }
 
@@ -101,6 +114,7 @@ bitnet_conversation_finalize (GObject *object)
   BitnetConversation *self = BITNET_CONVERSATION (object);
 
   g_ptr_array_unref (self->messages);
+  g_free (self->variables);
   G_OBJECT_CLASS (bitnet_conversation_parent_class)->finalize (object);
 }
 
@@ -131,22 +145,22 @@ bitnet_conversation_copy (BitnetConversation *self)
   for (guint i = 0; i < self->messages->len; i++) {
     const Message *message = get_message (self, i);
 
-    g_ptr_array_add (
-        copy->messages, message_new (message->role, message->text));
+    g_ptr_array_add (copy->messages,
+        message_new (message->role, message->text, message->json));
   }
   copy->size = self->size;
+  copy->variables = g_strdup (self->variables);
   return copy;
 }
 
-gboolean
-bitnet_conversation_append (BitnetConversation *self, const char *role,
-    const char *text, GError **error)
+/* json: the whole message, or NULL. */
+static gboolean
+append (BitnetConversation *self, const char *role, const char *text,
+    const char *json, GError **error)
 {
   gsize size;
   const char *valid_end;
 
-  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
-  g_return_val_if_fail (role != NULL && text != NULL, FALSE);
   if (!check_role (role, error))
     return FALSE;
   if (!g_utf8_validate (text, -1, &valid_end)) {
@@ -161,7 +175,7 @@ bitnet_conversation_append (BitnetConversation *self, const char *role,
         BITNET_CONVERSATION_MAX_MESSAGES);
     return FALSE;
   }
-  size = strlen (text);
+  size = strlen (text) + (json ? strlen (json) : 0);
   /* set_system() may have gone beyond the limit. */
   if (self->size > BITNET_CONVERSATION_MAX_SIZE
       || size > BITNET_CONVERSATION_MAX_SIZE - self->size) {
@@ -169,9 +183,18 @@ bitnet_conversation_append (BitnetConversation *self, const char *role,
         "the texts have more than %d bytes", BITNET_CONVERSATION_MAX_SIZE);
     return FALSE;
   }
-  g_ptr_array_add (self->messages, message_new (role, text));
+  g_ptr_array_add (self->messages, message_new (role, text, json));
   self->size += size;
   return TRUE;
+}
+
+gboolean
+bitnet_conversation_append (BitnetConversation *self, const char *role,
+    const char *text, GError **error)
+{
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
+  g_return_val_if_fail (role != NULL && text != NULL, FALSE);
+  return append (self, role, text, NULL, error);
 }
 
 guint
@@ -208,7 +231,7 @@ bitnet_conversation_set_system (BitnetConversation *self, const char *text)
   if (has_system (self))
     remove_range (self, 0, 1);
   if (valid != NULL) {
-    g_ptr_array_insert (self->messages, 0, message_new ("system", valid));
+    g_ptr_array_insert (self->messages, 0, message_new ("system", valid, NULL));
     self->size += strlen (valid);
   }
 }
@@ -236,24 +259,7 @@ bitnet_conversation_clear (BitnetConversation *self)
 {
   g_return_if_fail (BITNET_IS_CONVERSATION (self));
   remove_range (self, 0, self->messages->len);
-}
-
-/* By hand, because json-glib 1.6 leaves U+001F as it is. */
-static void
-append_json_string (GString *json, const char *text)
-{
-  g_string_append_c (json, '"');
-  for (; *text != '\0'; text++) {
-    if (*text == '"' || *text == '\\')
-      g_string_append_printf (json, "\\%c", *text);
-    else if (*text == '\n')
-      g_string_append (json, "\\n");
-    else if (g_ascii_iscntrl (*text))
-      g_string_append_printf (json, "\\u%04x", (guint) *text);
-    else
-      g_string_append_c (json, *text);
-  }
-  g_string_append_c (json, '"');
+  g_clear_pointer (&self->variables, g_free);
 }
 
 char *
@@ -266,10 +272,16 @@ bitnet_conversation_to_json (BitnetConversation *self)
   for (guint i = 0; i < self->messages->len; i++) {
     const Message *message = get_message (self, i);
 
-    g_string_append (json, i == 0 ? "{\"role\":" : ",{\"role\":");
-    append_json_string (json, message->role);
+    if (i > 0)
+      g_string_append_c (json, ',');
+    if (message->json != NULL) {
+      g_string_append (json, message->json);
+      continue;
+    }
+    g_string_append (json, "{\"role\":");
+    bitnet_json_append_string (json, message->role);
     g_string_append (json, ",\"content\":");
-    append_json_string (json, message->text);
+    bitnet_json_append_string (json, message->text);
     g_string_append_c (json, '}');
   }
   g_string_append_c (json, ']');
@@ -292,10 +304,67 @@ get_string_member (
 }
 
 static gboolean
+refuse_part (guint i, guint part, const char *member, JsonNode *found,
+    const char *expected, GError **error)
+{
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+      "messages[%u].content[%u]%s: found %s, expected %s", i, part, member,
+      found ? json_node_type_name (found) : "nothing", expected);
+  return FALSE;
+}
+
+/* Adds the texts of a content that is an array of parts. */
+static gboolean
+read_parts (JsonArray *parts, guint i, GString *text, GError **error)
+{
+  for (guint k = 0; k < json_array_get_length (parts); k++) {
+    JsonNode *part = json_array_get_element (parts, k), *type, *node;
+    JsonObject *object;
+
+    if (!JSON_NODE_HOLDS_OBJECT (part))
+      return refuse_part (i, k, "", part, "an object", error);
+    object = json_node_get_object (part);
+    type = json_object_get_member (object, "type");
+    if (type == NULL || json_node_get_value_type (type) != G_TYPE_STRING)
+      return refuse_part (i, k, ".type", type, "a string", error);
+    if (strcmp (json_node_get_string (type), "text") != 0)
+      continue;
+    node = json_object_get_member (object, "text");
+    if (node == NULL || json_node_get_value_type (node) != G_TYPE_STRING)
+      return refuse_part (i, k, ".text", node, "a string", error);
+    g_string_append (text, json_node_get_string (node));
+  }
+  return TRUE;
+}
+
+/* The text of a message: its content if that is a string, the texts of its
+ * parts if it is an array, nothing if the message consists of other members,
+ * such as calls of tools. */
+static gboolean
+read_content (JsonObject *message, guint i, GString *text, GError **error)
+{
+  JsonNode *node = json_object_get_member (message, "content");
+  guint n_usual = node != NULL ? 2 : 1; /* role and content */
+  const char *content;
+
+  if (node != NULL && JSON_NODE_HOLDS_ARRAY (node))
+    return read_parts (json_node_get_array (node), i, text, error);
+  if ((node == NULL || JSON_NODE_HOLDS_NULL (node))
+      && json_object_get_size (message) > n_usual)
+    return TRUE;
+  content = get_string_member (message, i, "content", error);
+  if (content != NULL)
+    g_string_append (text, content);
+  return content != NULL;
+}
+
+static gboolean
 append_json (BitnetConversation *self, JsonNode *node, guint i, GError **error)
 {
   JsonObject *message;
-  const char *role, *content;
+  const char *role;
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GString) json = NULL;
 
   if (!JSON_NODE_HOLDS_OBJECT (node)) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
@@ -305,12 +374,15 @@ append_json (BitnetConversation *self, JsonNode *node, guint i, GError **error)
   }
   message = json_node_get_object (node);
   role = get_string_member (message, i, "role", error);
-  if (role == NULL)
+  if (role == NULL || !read_content (message, i, text, error))
     return FALSE;
-  content = get_string_member (message, i, "content", error);
-  if (content == NULL)
-    return FALSE;
-  if (!bitnet_conversation_append (self, role, content, error)) {
+  if (json_object_get_size (message) > 2
+      || json_node_get_value_type (json_object_get_member (message, "content"))
+             != G_TYPE_STRING) {
+    json = g_string_new (NULL);
+    bitnet_json_append_node (json, node);
+  }
+  if (!append (self, role, text->str, json ? json->str : NULL, error)) {
     g_prefix_error (error, "messages[%u]: ", i);
     return FALSE;
   }
@@ -337,6 +409,16 @@ load_messages (BitnetConversation *self, JsonNode *node, GError **error)
   self->messages = g_ptr_array_ref (loaded->messages);
   self->size = loaded->size;
   return TRUE;
+}
+
+static void
+replace (BitnetConversation *self, BitnetConversation *with)
+{
+  g_ptr_array_unref (self->messages);
+  self->messages = g_ptr_array_ref (with->messages);
+  self->size = with->size;
+  g_free (self->variables);
+  self->variables = g_strdup (with->variables);
 }
 
 static JsonNode *
@@ -383,11 +465,98 @@ load_request_object (
       self, "user", json_node_get_string (prompt), error);
 }
 
+/* Variables */
+
+/* Keeps the members of an object, or none if it is NULL. */
+static void
+take_variables (BitnetConversation *self, JsonNode *object)
+{
+  g_autoptr (GString) json = g_string_new (NULL);
+
+  g_clear_pointer (&self->variables, g_free);
+  if (object == NULL
+      || json_object_get_size (json_node_get_object (object)) == 0)
+    return;
+  bitnet_json_append_node (json, object);
+  self->variables = g_strndup (json->str + 1, json->len - 2);
+}
+
+gboolean
+bitnet_conversation_set_variables (
+    BitnetConversation *self, const char *json, gssize length, GError **error)
+{
+  g_autoptr (JsonNode) root = NULL;
+
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
+  if (json == NULL) {
+    take_variables (self, NULL);
+    return TRUE;
+  }
+  root = parse_request (json, length, error);
+  if (root == NULL)
+    return FALSE;
+  if (!JSON_NODE_HOLDS_OBJECT (root)) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "variables: found %s, expected an object", json_node_type_name (root));
+    return FALSE;
+  }
+  take_variables (self, root);
+  return TRUE;
+}
+
+char *
+bitnet_conversation_dup_variables (BitnetConversation *self)
+{
+  g_return_val_if_fail (BITNET_IS_CONVERSATION (self), NULL);
+  return self->variables ? g_strdup_printf ("{%s}", self->variables) : NULL;
+}
+
+/* Moves what templates take from a request: tools, documents and the members
+ * of chat_template_kwargs. */
+static gboolean
+load_variables (BitnetConversation *self, JsonObject *request, GError **error)
+{
+  static const char *const names[] = {"tools", "documents"};
+  JsonNode *more = json_object_get_member (request, "chat_template_kwargs");
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+  g_autoptr (JsonObject) variables = json_object_new ();
+
+  if (more != NULL && !JSON_NODE_HOLDS_OBJECT (more)) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "chat_template_kwargs: found %s, expected an object",
+        json_node_type_name (more));
+    return FALSE;
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++) {
+    JsonNode *member = json_object_get_member (request, names[i]);
+
+    if (member != NULL)
+      json_object_set_member (variables, names[i], json_node_copy (member));
+    json_object_remove_member (request, names[i]);
+  }
+  if (more != NULL) {
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *value;
+
+    json_object_iter_init (&iter, json_node_get_object (more));
+    while (json_object_iter_next (&iter, &name, &value))
+      json_object_set_member (variables, name, json_node_copy (value));
+    json_object_remove_member (request, "chat_template_kwargs");
+  }
+  json_node_set_object (node, variables);
+  if (json_object_get_size (variables) > 0
+      || json_object_has_member (request, "messages"))
+    take_variables (self, node);
+  return TRUE;
+}
+
 gboolean
 bitnet_conversation_load_request (BitnetConversation *self, const char *json,
     gssize length, char **rest, GError **error)
 {
   g_autoptr (JsonNode) root = NULL;
+  g_autoptr (BitnetConversation) loaded = NULL;
   JsonObject *request;
 
   g_return_val_if_fail (BITNET_IS_CONVERSATION (self), FALSE);
@@ -400,8 +569,11 @@ bitnet_conversation_load_request (BitnetConversation *self, const char *json,
   if (!JSON_NODE_HOLDS_OBJECT (root))
     return load_messages (self, root, error);
   request = json_node_get_object (root);
-  if (!load_request_object (self, request, error))
+  loaded = bitnet_conversation_copy (self);
+  if (!load_variables (loaded, request, error)
+      || !load_request_object (loaded, request, error))
     return FALSE;
+  replace (self, loaded);
   json_object_remove_member (request, "messages");
   json_object_remove_member (request, "prompt");
   if (rest != NULL && json_object_get_size (request) > 0)

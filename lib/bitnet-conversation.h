@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* BitnetConversation: a list of messages, each a role and a text. */
+/* BitnetConversation: a list of messages, each a role and a text, and what
+ * else a chat template wants to know. */
 #pragma once
 
 #include <gio/gio.h>
@@ -143,8 +144,8 @@ void bitnet_conversation_clear (BitnetConversation *self);
  * bitnet_conversation_to_json:
  * @self: a conversation
  *
- * The messages as a JSON array of objects with the members `role` and
- * `content`, on one line.
+ * The messages as a JSON array of objects with the members `role`, `content`
+ * and what else bitnet_conversation_load_json() found, on one line.
  *
  * Returns: (transfer full): the text
  */
@@ -154,8 +155,10 @@ char *bitnet_conversation_to_json (BitnetConversation *self);
 /**
  * bitnet_conversation_load_json:
  * @self: a conversation
- * @json: a JSON array as bitnet_conversation_to_json() writes it; other
- *   members of the objects are skipped
+ * @json: a JSON array of objects. `role` is a string; `content` a string or
+ *   an array of parts (objects with `type`, and `text` if that is "text"), or
+ *   absent or null where a message has other members instead, such as
+ *   `tool_calls`. All members are kept for the template
  * @length: bytes of @json, or -1 if it ends with NUL
  * @error: return location for an error
  *
@@ -172,18 +175,50 @@ gboolean bitnet_conversation_load_json (
     BitnetConversation *self, const char *json, gssize length, GError **error);
 
 /**
+ * bitnet_conversation_set_variables:
+ * @self: a conversation
+ * @json: (nullable): a JSON object: other variables of the chat template, such
+ *   as `tools`, `documents`, `enable_thinking` or `now`; %NULL for none
+ * @length: bytes of @json, or -1 if it ends with NUL
+ * @error: return location for an error
+ *
+ * Puts variables in place of those of @self. The fixed forms of templates do
+ * not look at them.
+ *
+ * Fails with %BITNET_ERROR_INVALID_ARGUMENT if @json is not a JSON object.
+ *
+ * Returns: %FALSE if @self was left as it is
+ */
+BITNET_AVAILABLE_IN_ALL
+gboolean bitnet_conversation_set_variables (
+    BitnetConversation *self, const char *json, gssize length, GError **error);
+
+/**
+ * bitnet_conversation_dup_variables:
+ * @self: a conversation
+ *
+ * Returns: (transfer full) (nullable): the variables as a JSON object, or
+ *   %NULL if there are none
+ */
+BITNET_AVAILABLE_IN_ALL
+char *bitnet_conversation_dup_variables (BitnetConversation *self);
+
+/**
  * bitnet_conversation_load_request:
  * @self: a conversation
  * @json: a request: an array as bitnet_conversation_load_json() takes it, or
  *   an object with the member `messages` (such an array) or `prompt` (a
- *   string, the text of a `user` message), and any others
+ *   string, the text of a `user` message); `tools`, `documents` and the
+ *   members of `chat_template_kwargs`, which become the variables; and any
+ *   others
  * @length: bytes of @json, or -1 if it ends with NUL
  * @rest: (out) (optional) (nullable): the other members of the object as a
  *   JSON object, for bitnet_params_load_json(); %NULL if there are none
  * @error: return location for an error
  *
- * Reads a request for an answer. `messages` take the place of those of @self;
- * `prompt` is added at the end.
+ * Reads a request for an answer. `messages` take the place of those of @self,
+ * and so do their variables, also if there are none; `prompt` is added at the
+ * end and leaves the variables alone if it brings none.
  *
  * Fails as bitnet_conversation_load_json() does.
  *

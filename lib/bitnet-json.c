@@ -243,3 +243,75 @@ bitnet_json_parse (
   }
   return json_parser_steal_root (parser);
 }
+
+/* json-glib 1.6 leaves U+001F as it is. */
+void
+bitnet_json_append_string (GString *json, const char *text)
+{
+  g_string_append_c (json, '"');
+  for (; *text != '\0'; text++) {
+    if (*text == '"' || *text == '\\')
+      g_string_append_printf (json, "\\%c", *text);
+    else if (*text == '\n')
+      g_string_append (json, "\\n");
+    else if (g_ascii_iscntrl (*text))
+      g_string_append_printf (json, "\\u%04x", (guint) *text);
+    else
+      g_string_append_c (json, *text);
+  }
+  g_string_append_c (json, '"');
+}
+
+static void
+append_number (GString *json, JsonNode *node)
+{
+  char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (json_node_get_value_type (node) == G_TYPE_INT64) {
+    g_string_append_printf (
+        json, "%" G_GINT64_FORMAT, json_node_get_int (node));
+    return;
+  }
+  g_ascii_dtostr (buffer, sizeof buffer, json_node_get_double (node));
+  g_string_append (json, buffer);
+  if (strspn (buffer, "-0123456789") == strlen (buffer))
+    g_string_append (json, ".0"); /* so that it stays what it is */
+}
+
+void
+bitnet_json_append_node (GString *json, JsonNode *node)
+{
+  if (JSON_NODE_HOLDS_OBJECT (node)) {
+    g_autoptr (GList) names =
+        json_object_get_members (json_node_get_object (node));
+
+    g_string_append_c (json, '{');
+    for (GList *l = names; l != NULL; l = l->next) {
+      if (l != names)
+        g_string_append_c (json, ',');
+      bitnet_json_append_string (json, l->data);
+      g_string_append_c (json, ':');
+      bitnet_json_append_node (
+          json, json_object_get_member (json_node_get_object (node), l->data));
+    }
+    g_string_append_c (json, '}');
+  } else if (JSON_NODE_HOLDS_ARRAY (node)) {
+    JsonArray *array = json_node_get_array (node);
+
+    g_string_append_c (json, '[');
+    for (guint i = 0; i < json_array_get_length (array); i++) {
+      if (i > 0)
+        g_string_append_c (json, ',');
+      bitnet_json_append_node (json, json_array_get_element (array, i));
+    }
+    g_string_append_c (json, ']');
+  } else if (JSON_NODE_HOLDS_NULL (node)) {
+    g_string_append (json, "null");
+  } else if (json_node_get_value_type (node) == G_TYPE_STRING) {
+    bitnet_json_append_string (json, json_node_get_string (node));
+  } else if (json_node_get_value_type (node) == G_TYPE_BOOLEAN) {
+    g_string_append (json, json_node_get_boolean (node) ? "true" : "false");
+  } else {
+    append_number (json, node);
+  }
+}

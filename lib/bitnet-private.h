@@ -39,6 +39,10 @@ guint64 bitnet_env_uint64 (const char *name, guint64 fallback);
 JsonNode *bitnet_json_parse (
     const char *text, gssize length, gsize max_size, GError **error);
 
+/* JSON on one line, members in the order they have. */
+void bitnet_json_append_string (GString *json, const char *text);
+void bitnet_json_append_node (GString *json, JsonNode *node);
+
 /* The fixed form that a template's text is recognised as, or NULL. */
 BitnetTemplate *bitnet_template_new_form (
     const char *text, const char *bos_token, const char *eos_token);

@@ -480,8 +480,6 @@ make_context (
           context, request, length, BN_JINJA_UNTRUSTED, error)
       || !take_now (context, error))
     return NULL;
-  bn_jinja_context_trust (context, "bos_token");
-  bn_jinja_context_trust (context, "eos_token");
   return g_steal_pointer (&context);
 }
 
@@ -516,12 +514,15 @@ run_program (BitnetTemplate *self, BitnetConversation *conversation,
     gboolean add_generation_prompt, GError **error)
 {
   g_autofree char *messages = bitnet_conversation_to_json (conversation);
+  g_autofree char *variables = bitnet_conversation_dup_variables (conversation);
   /* A token that the model does not have is nothing, not an error. */
-  g_autofree char *request =
-      g_strdup_printf ("{%s%s\"messages\":%s,\"add_generation_prompt\":%s}",
-          self->bos ? "" : "\"bos_token\":\"\",",
-          self->eos ? "" : "\"eos_token\":\"\",", messages,
-          add_generation_prompt ? "true" : "false");
+  g_autofree char *request = g_strdup_printf (
+      "{%s%s%.*s%s\"messages\":%s,\"add_generation_prompt\":%s}",
+      self->bos ? "" : "\"bos_token\":\"\",",
+      self->eos ? "" : "\"eos_token\":\"\",",
+      variables ? (int) strlen (variables) - 2 : 0,
+      variables ? variables + 1 : "", variables ? "," : "", messages,
+      add_generation_prompt ? "true" : "false");
   g_autoptr (BnJinjaContext) context =
       make_context (self, request, strlen (request), error);
   g_auto (BnJinjaOutput) output = {0};

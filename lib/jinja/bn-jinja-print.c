@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "bn-jinja-ast.h"
+
 enum {
   MAX_DIGITS = 17,   /* of a double */
   MIN_EXPONENT = -4, /* smaller numbers are written with an exponent */
@@ -207,6 +209,14 @@ append_repr (BnJ *j, BnJBuffer *buffer, BnJValue value)
                   : "range(%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT
                     ", %" G_GINT64_FORMAT ")",
               value.range->start, value.range->stop, value.range->step));
+      return;
+    case BN_J_MACRO:
+      bn_j_append_text (j, buffer, "<Macro ");
+      if (value.macro->node->name != NULL)
+        repr_string (j, buffer, value.macro->node->name);
+      else
+        bn_j_append_text (j, buffer, "anonymous");
+      bn_j_append_text (j, buffer, ">");
       return;
     case BN_J_LOOP:
       bn_j_append_text (j, buffer,

@@ -221,15 +221,6 @@ find_string (BnJinjaContext *self, const char *name)
   return value.string;
 }
 
-void
-bn_jinja_context_trust (BnJinjaContext *self, const char *name)
-{
-  BnJString *string = find_string (self, name);
-
-  if (string != NULL)
-    string->n_ranges = 0;
-}
-
 const char *
 bn_jinja_context_get_string (
     BnJinjaContext *self, const char *name, size_t *size)

@@ -66,9 +66,6 @@ gboolean bn_jinja_context_set_string (BnJinjaContext *self, const char *name,
 gboolean bn_jinja_context_set_boolean (
     BnJinjaContext *self, const char *name, gboolean value, GError **error);
 
-/* Marks the string that the variable holds, if it holds one, as trusted. */
-void bn_jinja_context_trust (BnJinjaContext *self, const char *name);
-
 /* The text of a variable; NULL if it is not set or not a string. */
 const char *bn_jinja_context_get_string (
     BnJinjaContext *self, const char *name, size_t *size);

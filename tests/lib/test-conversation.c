@@ -335,6 +335,10 @@ test_request (void)
           "[{\"role\":\"system\",\"content\":\"kept\"},"
           "{\"role\":\"user\",\"content\":\"x\"}]",
           "{\"stop\":[\"a\"]}"},
+      {"{\"messages\":[],\"tools\":[],\"chat_template_kwargs\":{\"a\":1}}",
+          "[]", NULL},
+      {"{\"prompt\":\"x\",\"chat_template_kwargs\":[]}", NULL,
+          "expected an object"},
       {"{}", NULL, "neither"},
       {"{\"prompt\":\"x\",\"messages\":[]}", NULL, "both"},
       {"{\"prompt\":7}", NULL, "expected a string"},
@@ -369,6 +373,90 @@ test_request (void)
   }
 }
 
+/* Everything that a message holds comes back; its text is what people read. */
+static void
+test_members (void)
+{
+  static const struct {
+    const char *json, *text;
+  } cases[] = {
+      {"{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":"
+       "{\"name\":\"f\",\"arguments\":{\"x\":1.0,\"y\":-2,\"z\":[true,null,"
+       "\"\\u001f\"]}}}]}",
+          ""},
+      {"{\"role\":\"tool\",\"tool_call_id\":\"1\"}", ""},
+      {"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+       "{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\"}]}",
+          "ab"},
+      {"{\"role\":\"user\",\"content\":[]}", ""},
+      {"{\"role\":\"user\",\"content\":[\"x\"]}", NULL},
+      {"{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}", NULL},
+      {"{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}", NULL},
+      {"{\"role\":\"user\",\"content\":7,\"name\":\"n\"}", NULL},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
+    g_autoptr (BitnetConversation) copy = NULL;
+    g_autoptr (GError) error = NULL;
+    g_autofree char *json = g_strdup_printf ("[%s]", cases[i].json);
+    gboolean loaded =
+        bitnet_conversation_load_json (conversation, json, -1, &error);
+
+    g_test_message ("%s: %s", cases[i].json, error ? error->message : "");
+    g_assert_cmpint (loaded, ==, cases[i].text != NULL);
+    if (!loaded) {
+      g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+      g_assert_nonnull (strstr (error->message, "messages[0].content"));
+      continue;
+    }
+    g_assert_cmpstr (
+        bitnet_conversation_get_text (conversation, 0), ==, cases[i].text);
+    copy = bitnet_conversation_copy (conversation);
+    assert_json (copy, json);
+  }
+}
+
+static void
+assert_variables (BitnetConversation *conversation, const char *expected)
+{
+  g_autofree char *json = bitnet_conversation_dup_variables (conversation);
+
+  g_assert_cmpstr (json, ==, expected);
+}
+
+static void
+test_variables (void)
+{
+  g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
+  g_autoptr (BitnetConversation) copy = NULL;
+  g_autoptr (GError) error = NULL;
+
+  assert_variables (conversation, NULL);
+  g_assert_true (bitnet_conversation_set_variables (
+      conversation, " {\"a\" : 1} ", -1, NULL));
+  assert_variables (conversation, "{\"a\":1}");
+  g_assert_false (
+      bitnet_conversation_set_variables (conversation, "[]", -1, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+  assert_variables (conversation, "{\"a\":1}");
+
+  g_assert_true (bitnet_conversation_load_request (
+      conversation, "{\"prompt\":\"x\"}", -1, NULL, NULL));
+  assert_variables (conversation, "{\"a\":1}");
+  g_assert_true (bitnet_conversation_load_request (conversation,
+      "{\"messages\":[],\"tools\":[1],\"chat_template_kwargs\":{\"b\":null}}",
+      -1, NULL, NULL));
+  assert_variables (conversation, "{\"tools\":[1],\"b\":null}");
+  copy = bitnet_conversation_copy (conversation);
+  assert_variables (copy, "{\"tools\":[1],\"b\":null}");
+  g_assert_true (bitnet_conversation_load_request (
+      conversation, "{\"messages\":[]}", -1, NULL, NULL));
+  assert_variables (conversation, NULL);
+  bitnet_conversation_clear (copy);
+  assert_variables (copy, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -382,5 +470,7 @@ main (int argc, char **argv)
   g_test_add_func ("/conversation/load", test_load);
   g_test_add_func ("/conversation/hostile", test_hostile);
   g_test_add_func ("/conversation/request", test_request);
+  g_test_add_func ("/conversation/members", test_members);
+  g_test_add_func ("/conversation/variables", test_variables);
   return g_test_run ();
 }
