@@ -362,6 +362,7 @@ static gboolean
 append_json (BitnetConversation *self, JsonNode *node, guint i, GError **error)
 {
   JsonObject *message;
+  JsonNode *content;
   const char *role;
   g_autoptr (GString) text = g_string_new (NULL);
   g_autoptr (GString) json = NULL;
@@ -376,9 +377,9 @@ append_json (BitnetConversation *self, JsonNode *node, guint i, GError **error)
   role = get_string_member (message, i, "role", error);
   if (role == NULL || !read_content (message, i, text, error))
     return FALSE;
-  if (json_object_get_size (message) > 2
-      || json_node_get_value_type (json_object_get_member (message, "content"))
-             != G_TYPE_STRING) {
+  content = json_object_get_member (message, "content");
+  if (json_object_get_size (message) > 2 || content == NULL
+      || json_node_get_value_type (content) != G_TYPE_STRING) {
     json = g_string_new (NULL);
     bitnet_json_append_node (json, node);
   }
