@@ -239,11 +239,23 @@ is_2b_4t (BitnetModel *model)
 }
 
 BitnetTemplate *
+bitnet_template_new_for_model (
+    const char *text, BitnetModel *model, GError **error)
+{
+  g_autofree char *bos = NULL;
+  g_autofree char *eos = NULL;
+
+  g_return_val_if_fail (text != NULL, NULL);
+  g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
+  bos = dup_token (model, "tokenizer.ggml.bos_token_id");
+  eos = dup_token (model, "tokenizer.ggml.eos_token_id");
+  return bitnet_template_new_full (text, bos, eos, error);
+}
+
+BitnetTemplate *
 bitnet_template_new_from_model (BitnetModel *model, GError **error)
 {
   g_autofree char *text = NULL;
-  g_autofree char *bos = NULL;
-  g_autofree char *eos = NULL;
   g_autoptr (BitnetTemplate) self = NULL;
 
   g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
@@ -252,9 +264,7 @@ bitnet_template_new_from_model (BitnetModel *model, GError **error)
     return bitnet_template_new_named (
         is_2b_4t (model) ? "bitnet" : "none", error);
 
-  bos = dup_token (model, "tokenizer.ggml.bos_token_id");
-  eos = dup_token (model, "tokenizer.ggml.eos_token_id");
-  self = bitnet_template_new_full (text, bos, eos, error);
+  self = bitnet_template_new_for_model (text, model, error);
   if (self == NULL)
     g_prefix_error (error, "%s: ", bitnet_model_get_path (model));
   return g_steal_pointer (&self);
@@ -627,6 +637,32 @@ bitnet_template_render (BitnetTemplate *self, BitnetConversation *conversation,
   return g_string_free (text, FALSE);
 }
 
+/* A form knows messages and add_generation_prompt only. */
+static char *
+render_request (BitnetTemplate *self, const char *json, gssize length,
+    gsize *text_length, GError **error)
+{
+  g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
+  g_autoptr (JsonNode) rest = NULL;
+  g_autofree char *others = NULL;
+  gboolean add_generation_prompt = FALSE;
+  char *text;
+
+  if (!bitnet_conversation_load_request (
+          conversation, json, length, &others, error))
+    return NULL;
+  if (others != NULL) {
+    rest = json_from_string (others, NULL);
+    add_generation_prompt = json_object_get_boolean_member_with_default (
+        json_node_get_object (rest), "add_generation_prompt", FALSE);
+  }
+  text =
+      bitnet_template_render (self, conversation, add_generation_prompt, error);
+  if (text != NULL && text_length != NULL)
+    *text_length = strlen (text);
+  return text;
+}
+
 char *
 bitnet_template_render_json (BitnetTemplate *self, const char *json,
     gssize length, GCancellable *cancellable, gsize *text_length,
@@ -637,11 +673,8 @@ bitnet_template_render_json (BitnetTemplate *self, const char *json,
 
   g_return_val_if_fail (BITNET_IS_TEMPLATE (self), NULL);
   g_return_val_if_fail (json != NULL, NULL);
-  if (self->program == NULL) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
-        "\"%s\" is a fixed form, which takes no variables", self->form.name);
-    return NULL;
-  }
+  if (self->program == NULL)
+    return render_request (self, json, length, text_length, error);
   context = make_context (
       self, json, length < 0 ? strlen (json) : (gsize) length, error);
   if (context == NULL

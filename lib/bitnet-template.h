@@ -52,10 +52,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (
 /**
  * BitnetTemplate:
  *
- * A chat template. Immutable and thread-safe. The library knows the fixed
- * forms of the common families (`chatml`, `llama-2`, `llama-3`, `mistral`,
- * `phi-3`, `gemma`, `bitnet`, and `none` for plain text) and recognises them
- * in the template text that a model file carries.
+ * A chat template. Immutable and thread-safe.
+ *
+ * Models carry a program in the Jinja language, which is run in a sandbox, as
+ * the Hugging Face libraries run it: no access to anything outside, and an
+ * end after so many steps, so much memory and so much output. Besides there
+ * are the fixed forms of the common families (`chatml`, `llama-2`, `llama-3`,
+ * `mistral`, `phi-3`, `gemma`, `bitnet`, and `none` for plain text), for models
+ * without a template and by name.
  *
  * |[<!-- language="C" -->
  * g_autoptr (BitnetTemplate) template
@@ -93,8 +97,8 @@ const char *const *bitnet_template_list_names (void);
  * carries none (BitNet b1.58 2B-4T, whose published file carries a
  * placeholder or nothing, gets `bitnet`).
  *
- * Fails with %BITNET_ERROR_TEMPLATE if the text is a template of no form the
- * library knows; the message lists the names that can be chosen instead.
+ * Fails with %BITNET_ERROR_TEMPLATE if the text does not compile; the message
+ * says where and why, and lists the names that can be chosen instead.
  *
  * Returns: (transfer full): a template, or %NULL
  */
@@ -107,8 +111,8 @@ BitnetTemplate *bitnet_template_new_from_model (
  * @text: the text of a template in the Jinja language, or a form's name
  * @error: return location for an error
  *
- * The form that @text describes. A form is taken only where it writes what
- * the template would write.
+ * Compiles @text. Where that fails and a fixed form would write the same, the
+ * form is taken with a warning.
  *
  * Fails with %BITNET_ERROR_TEMPLATE as bitnet_template_new_from_model() does.
  *
@@ -137,6 +141,20 @@ BitnetTemplate *bitnet_template_new_full (const char *text,
     const char *bos_token, const char *eos_token, GError **error);
 
 /**
+ * bitnet_template_new_for_model:
+ * @text: as for bitnet_template_new_from_text()
+ * @model: the model that @text is used with
+ * @error: return location for an error
+ *
+ * bitnet_template_new_full() with the tokens of @model.
+ *
+ * Returns: (transfer full): a template, or %NULL
+ */
+BITNET_AVAILABLE_IN_ALL
+BitnetTemplate *bitnet_template_new_for_model (
+    const char *text, BitnetModel *model, GError **error);
+
+/**
  * bitnet_template_new_named:
  * @name: one of bitnet_template_list_names(); `qwen` and `plain` are other
  *   words for `chatml` and `none`
@@ -155,7 +173,8 @@ BitnetTemplate *bitnet_template_new_named (const char *name, GError **error);
  * bitnet_template_get_name:
  * @self: a template
  *
- * Returns: (transfer none): the name of its form
+ * Returns: (transfer none): the name of the form that it is or looks like, or
+ *   `jinja`
  */
 BITNET_AVAILABLE_IN_ALL
 const char *bitnet_template_get_name (BitnetTemplate *self);
@@ -184,8 +203,10 @@ gboolean bitnet_template_is_plain (BitnetTemplate *self);
  * read. To feed a model use bitnet_template_encode(), which keeps control
  * tokens that somebody wrote into a message from counting.
  *
- * Fails with %BITNET_ERROR_TEMPLATE if the form has no place for a message:
- * an unknown role, roles that do not alternate.
+ * Fails with %BITNET_ERROR_TEMPLATE_RAISED if the template refuses the
+ * conversation, with %BITNET_ERROR_TEMPLATE if it fails otherwise or a fixed
+ * form has no place for a message: an unknown role, roles that do not
+ * alternate.
  *
  * Returns: (transfer full): the text, or %NULL
  */
@@ -215,7 +236,7 @@ GPtrArray *bitnet_template_render_segments (BitnetTemplate *self,
 
 /**
  * bitnet_template_render_json:
- * @self: a template in the Jinja language
+ * @self: a template
  * @json: a JSON object whose members are the template's variables:
  *   `messages`, `tools`, `add_generation_prompt` and any others; `bos_token`
  *   and `eos_token` default to the model's, `tools` and `documents` to null.
@@ -231,7 +252,8 @@ GPtrArray *bitnet_template_render_segments (BitnetTemplate *self,
  * Fails with %BITNET_ERROR_TEMPLATE_RAISED and the template's own message if
  * it refuses the conversation, with %BITNET_ERROR_TEMPLATE and line and column
  * if it does what it cannot or takes more steps, memory or output than a
- * template may, or is a fixed form.
+ * template may. A fixed form looks at `messages` and `add_generation_prompt`
+ * only.
  *
  * Returns: (transfer full): the text, or %NULL
  */

@@ -41,20 +41,24 @@ open_template (const Options *options, GError **error)
   g_autoptr (BitnetModel) model = NULL;
   gsize length;
 
-  if (options->file != NULL) {
-    if (!g_file_get_contents (options->file, &text, &length, error))
+  if (options->model != NULL || options->file == NULL) {
+    chosen = options->model ? g_strdup (options->model) : tool_default_model ();
+    model = bitnet_model_new_from_file (chosen, NULL, error);
+    if (model == NULL)
       return NULL;
-    if (strlen (text) != length) {
-      g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
-          "%s: there is a NUL byte at offset %" G_GSIZE_FORMAT, options->file,
-          strlen (text));
-      return NULL;
-    }
-    return bitnet_template_new_full (text, NULL, NULL, error);
   }
-  chosen = options->model ? g_strdup (options->model) : tool_default_model ();
-  model = bitnet_model_new_from_file (chosen, NULL, error);
-  return model ? bitnet_template_new_from_model (model, error) : NULL;
+  if (options->file == NULL)
+    return bitnet_template_new_from_model (model, error);
+  if (!g_file_get_contents (options->file, &text, &length, error))
+    return NULL;
+  if (strlen (text) != length) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+        "%s: there is a NUL byte at offset %" G_GSIZE_FORMAT, options->file,
+        strlen (text));
+    return NULL;
+  }
+  return model ? bitnet_template_new_for_model (text, model, error)
+               : bitnet_template_new_from_text (text, error);
 }
 
 /* A line for one row: what it became, or why it became nothing. */
@@ -198,9 +202,10 @@ cmd_template (int argc, char **argv)
   g_auto (Options) options = {0};
   const GOptionEntry entries[] = {
       {"file", 'f', 0, G_OPTION_ARG_FILENAME, &options.file,
-          "template in the Jinja language", "FILE"},
+          "template in the Jinja language (default: the model's)", "FILE"},
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model,
-          "model whose template is used (default: the demo model)", "FILE"},
+          "model with the template and the tokens (default: the demo model)",
+          "FILE"},
       {"messages", 0, 0, G_OPTION_ARG_FILENAME, &options.messages,
           "the messages, a JSON array or a file with one (default: standard "
           "input)",
@@ -249,8 +254,6 @@ cmd_template (int argc, char **argv)
     return tool_fail_usage ("template",
         "the messages are given with --messages or on standard input, not as "
         "an argument");
-  if (options.file && options.model)
-    return tool_fail_usage ("template", "-f and -m exclude each other");
   if (options.jsonl && (options.messages || options.tools || options.variables))
     return tool_fail_usage (
         "template", "with --jsonl everything stands in the lines");

@@ -41,7 +41,7 @@ encoder_load_template (
         setting, missing ? "" : ": ", missing ? "" : local->message);
     return NULL;
   }
-  template = bitnet_template_new_from_text (text, &local);
+  template = bitnet_template_new_for_model (text, model, &local);
   if (template == NULL)
     g_propagate_prefixed_error (
         error, g_steal_pointer (&local), "%s: ", setting);
