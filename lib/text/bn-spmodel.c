@@ -219,7 +219,7 @@ bn_encoder_new_spmodel (BnVocab *vocab_, const BnSpModelOptions *options,
     BnCharsmap *charsmap_, GError **error)
 {
   static const BnModelClass bpe = {"spm", sp_model_encode, sp_model_free};
-  static const BnModelClass ugm = {"ugm", sp_model_encode, sp_model_free};
+  static const BnModelClass ugm = {"unigram", sp_model_encode, sp_model_free};
   g_autoptr (BnVocab) vocab = vocab_;
   g_autoptr (BnCharsmap) charsmap = charsmap_;
   g_autoptr (SpModel) self = g_new0 (SpModel, 1);
