@@ -227,7 +227,7 @@ const char *bitnet_tokenizer_get_id (BitnetTokenizer *self);
  * @self: a tokenizer
  *
  * Returns: (transfer none): `bpe` for byte-level BPE, `spm` for
- *   SentencePiece-style BPE
+ *   SentencePiece-style BPE, `unigram` for Unigram, and so on
  */
 BITNET_AVAILABLE_IN_ALL
 const char *bitnet_tokenizer_get_algorithm (BitnetTokenizer *self);

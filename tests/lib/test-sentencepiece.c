@@ -102,12 +102,9 @@ is_row_right (BitnetTokenizer *tokenizer, const char *line)
 }
 
 static void
-test_goldens (gconstpointer data)
+check_rows (BitnetTokenizer *tokenizer, const char *path, guint n_expected)
 {
-  const char *name = data;
-  g_autoptr (BitnetTokenizer) tokenizer =
-      open_model (name, BITNET_FIDELITY_AUTO);
-  g_autofree char *path = data_path (name, ".jsonl"), *contents = NULL;
+  g_autofree char *contents = NULL;
   g_auto (GStrv) lines = NULL;
   guint n_rows = 0;
 
@@ -115,11 +112,45 @@ test_goldens (gconstpointer data)
   lines = g_strsplit (contents, "\n", -1);
   for (; *lines[n_rows]; n_rows++) {
     if (!is_row_right (tokenizer, lines[n_rows])) {
-      g_test_message ("%s row %u: %s", name, n_rows, lines[n_rows]);
+      g_test_message ("%s row %u: %s", path, n_rows, lines[n_rows]);
       g_test_fail ();
     }
   }
-  g_assert_cmpuint (n_rows, ==, 210);
+  g_assert_cmpuint (n_rows, ==, n_expected);
+}
+
+static void
+test_goldens (gconstpointer data)
+{
+  const char *name = data;
+  g_autoptr (BitnetTokenizer) tokenizer =
+      open_model (name, BITNET_FIDELITY_AUTO);
+  g_autofree char *path = data_path (name, ".jsonl");
+
+  check_rows (tokenizer, path, 210);
+}
+
+/* A large vocabulary, from GGUF, as llama.cpp runs it. */
+static void
+test_llama_cpp (void)
+{
+  const char *folder = g_getenv ("BITNET_REFERENCE_DATA");
+  g_autofree char *vocab =
+      g_build_filename (folder && *folder ? folder : "/nonexistent", "vocab",
+          "nomic-bert-moe.gguf", NULL);
+  g_autofree char *path = g_test_build_filename (
+      G_TEST_DIST, "data", "unigram-llama-cpp.jsonl", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BitnetTokenizer) tokenizer = NULL;
+
+  if (!g_file_test (vocab, G_FILE_TEST_EXISTS)) {
+    g_test_skip ("no vocabulary nomic-bert-moe (option reference_data)");
+    return;
+  }
+  tokenizer = bitnet_tokenizer_new_from_file (
+      vocab, BITNET_FIDELITY_AUTO, NULL, &error);
+  g_assert_no_error (error);
+  check_rows (tokenizer, path, 289);
 }
 
 static void
@@ -502,6 +533,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, names[i], test_goldens);
   }
+  g_test_add_func ("/sentencepiece/C55/llama.cpp", test_llama_cpp);
   g_test_add_func ("/sentencepiece/roles", test_roles);
   g_test_add_func ("/sentencepiece/special-tokens", test_special);
   g_test_add_func ("/sentencepiece/long-text", test_long_text);
