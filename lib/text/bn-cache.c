@@ -7,7 +7,9 @@ enum {
   MIN_BITS = 10, /* binary logarithm of the number of sets */
   MAX_BITS = 17,
   GROWTH_BITS = 2,
-  MAX_MORE = 1 << 21, /* ids; then everything is forgotten */
+  MIN_MORE = 1 << 10,
+  MAX_MORE = 1 << 21,
+  PLACE_BITS = 32, /* in each of two ids */
 };
 
 #define LOW(n) (UINT64_MAX >> (64 - 8 * (n)))
@@ -20,7 +22,12 @@ const BnCacheKey bn_cache_masks[BN_CACHE_MAX_WORD + 1] = {{0, 0}, {LOW (1), 0},
 static void
 make_table (BnCache *self, unsigned bits)
 {
-  self->sets = g_malloc0_n ((size_t) 1 << bits, sizeof *self->sets);
+  const size_t alignment = BN_CACHE_WAYS * sizeof *self->sets;
+  size_t size = sizeof *self->sets << bits;
+
+  self->memory = g_malloc0 (size + alignment);
+  self->sets = (gpointer) (((uintptr_t) self->memory + alignment - 1)
+                           / alignment * alignment);
   self->shift = 64 - bits;
   self->n_inserted = 0;
 }
@@ -28,14 +35,15 @@ make_table (BnCache *self, unsigned bits)
 void
 bn_cache_init (BnCache *self)
 {
-  *self = (BnCache){.n_more = 0};
+  *self = (BnCache){.end = 0};
   make_table (self, MIN_BITS);
 }
 
 void
 bn_cache_clear (BnCache *self)
 {
-  g_clear_pointer (&self->sets, g_free);
+  g_clear_pointer (&self->memory, g_free);
+  self->sets = NULL;
   g_clear_pointer (&self->more, g_free);
 }
 
@@ -80,8 +88,11 @@ gboolean
 bn_cache_get_more (const BnCache *self, const BnCacheEntry *entry,
     const uint8_t *word, size_t length, BnIds *out)
 {
-  const uint32_t *ids = self->more + entry->ids[0];
+  uint64_t place = (uint64_t) entry->ids[1] << PLACE_BITS | entry->ids[0];
+  const uint32_t *ids = self->more + (place & (self->n_more - 1));
 
+  if (self->end - place > self->n_more) /* something else is there now */
+    return FALSE;
   if (length > BN_CACHE_MAX_WORD
       && (ids[entry->n_ids] != length
           || memcmp (ids + entry->n_ids + 1, word, length) != 0))
@@ -91,23 +102,35 @@ bn_cache_get_more (const BnCache *self, const BnCacheEntry *entry,
   return TRUE;
 }
 
-/* Forgets all. */
-static void
-reset (BnCache *self)
+/* The place of n in a row. Only before the ring has been round once, it
+ * grows: then what is there keeps its place. */
+static uint64_t
+take_more (BnCache *self, size_t n)
 {
-  memset (
-      self->sets, 0, ((size_t) 1 << (64 - self->shift)) * sizeof *self->sets);
-  self->n_more = 0;
+  uint64_t place = self->end;
+
+  if (place + n > self->n_more && self->n_more < MAX_MORE) {
+    self->n_more = self->n_more > 0 ? self->n_more * 2 : MIN_MORE;
+    self->more = g_realloc_n (self->more, self->n_more, sizeof *self->more);
+  }
+  if ((place & (self->n_more - 1)) + n > self->n_more)
+    place = (place | (self->n_more - 1)) + 1;
+  self->end = place + n;
+  return place;
 }
 
-static void
-reserve_more (BnCache *self, size_t n)
+/* Makes room for an entry. */
+static BnCacheEntry *
+take_entry (BnCache *self, uint64_t hash)
 {
-  if (self->n_more + n <= self->more_reserved)
-    return;
-  self->more_reserved = MAX (self->n_more + n, self->more_reserved * 2);
-  self->more =
-      g_realloc_n (self->more, self->more_reserved, sizeof *self->more);
+  BnCacheEntry *set = bn_cache_set (self, hash);
+  BnCacheEntry *beside = bn_cache_set_beside (self, hash);
+
+  if (set[BN_CACHE_WAYS - 1].key.high != 0
+      && beside[BN_CACHE_WAYS - 1].key.high == 0)
+    set = beside;
+  memmove (set + 1, set, (BN_CACHE_WAYS - 1) * sizeof *set);
+  return set;
 }
 
 void
@@ -115,53 +138,48 @@ bn_cache_put (BnCache *self, const BnCachePlace *place, const uint8_t *word,
     size_t length, const uint32_t *ids, size_t n_ids)
 {
   gboolean is_long = length > BN_CACHE_MAX_WORD;
-  BnCacheEntry *set;
+  BnCacheEntry *entry;
+  uint64_t more;
+  uint32_t *to;
 
   if (n_ids > BN_CACHE_MAX_IDS)
     return;
-  if (self->n_more > MAX_MORE)
-    reset (self);
-  set = bn_cache_set (self, place->hash);
-  memmove (set + 1, set, (BN_CACHE_WAYS - 1) * sizeof *set);
-  set->key = place->key;
-  set->n_ids = (uint32_t) n_ids;
+  entry = take_entry (self, place->hash);
+  entry->key = place->key;
+  entry->n_ids = (uint32_t) n_ids;
   self->n_inserted++;
   if (!is_long && n_ids <= BN_CACHE_INLINE_IDS) {
-    memcpy (set->ids, ids, n_ids * sizeof *ids);
+    memcpy (entry->ids, ids, n_ids * sizeof *ids);
     return;
   }
-  reserve_more (self, n_ids + (is_long ? count_words (length) : 0));
-  set->ids[0] = (uint32_t) self->n_more;
-  memcpy (self->more + self->n_more, ids, n_ids * sizeof *ids);
-  self->n_more += n_ids;
+  more = take_more (self, n_ids + (is_long ? count_words (length) : 0));
+  to = self->more + (more & (self->n_more - 1));
+  entry->ids[0] = (uint32_t) more;
+  entry->ids[1] = (uint32_t) (more >> PLACE_BITS);
+  memcpy (to, ids, n_ids * sizeof *ids);
   if (is_long) {
-    self->more[self->n_more] = (uint32_t) length;
-    memcpy (self->more + self->n_more + 1, word, length);
-    self->n_more += count_words (length);
+    to[n_ids] = (uint32_t) length;
+    memcpy (to + n_ids + 1, word, length);
   }
 }
 
 void
 bn_cache_settle (BnCache *self)
 {
-  size_t n_sets = (size_t) 1 << (64 - self->shift);
-  BnCacheEntry (*old)[BN_CACHE_WAYS] = self->sets;
+  BnCache old = *self;
   unsigned bits = 64 - self->shift;
+  size_t n_sets = (size_t) 1 << bits;
 
   if (self->n_inserted < n_sets || bits >= MAX_BITS)
     return;
   make_table (self, MIN (bits + GROWTH_BITS, MAX_BITS));
   for (size_t i = 0; i < n_sets; i++) {
     for (unsigned way = BN_CACHE_WAYS; way-- > 0;) {
-      const BnCacheEntry *entry = &old[i][way];
-      BnCacheEntry *set;
+      const BnCacheEntry *entry = &old.sets[i][way];
 
-      if (entry->key.high == 0)
-        continue;
-      set = bn_cache_set (self, bn_cache_hash (entry->key));
-      memmove (set + 1, set, (BN_CACHE_WAYS - 1) * sizeof *set);
-      *set = *entry;
+      if (entry->key.high != 0)
+        *take_entry (self, bn_cache_hash (entry->key)) = *entry;
     }
   }
-  g_free (old);
+  g_free (old.memory);
 }

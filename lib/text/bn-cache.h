@@ -8,9 +8,10 @@
  *
  * The key of a word of up to 15 bytes is the word itself and its length. That
  * of a longer one is a hash; such words, and ids that are more than three, lie
- * in one growing array. Entries stand in sets of two, in which a new word
- * takes the place of the older one; nothing is ever searched further. The
- * table starts small and grows while words miss it that it has no room for.
+ * in one array, which is used as a ring. Entries stand in sets of two, a cache
+ * line each; a word that finds no room in its own set goes to the set beside
+ * it, then takes the place of the older word in its own. The table starts small
+ * and grows while words miss it that it has no room for.
  *
  * A cache belongs to one vocabulary and one thread at a time. */
 #pragma once
@@ -38,18 +39,20 @@ typedef struct {
 
 typedef struct {
   BnCacheKey key;                    /* zero if free */
-  uint32_t ids[BN_CACHE_INLINE_IDS]; /* or the place in more, see below */
+  uint32_t ids[BN_CACHE_INLINE_IDS]; /* or their place in more */
   uint32_t n_ids;
 } BnCacheEntry;
 
 typedef struct {
-  BnCacheEntry (*sets)[BN_CACHE_WAYS];
+  BnCacheEntry (*sets)[BN_CACHE_WAYS]; /* at a multiple of their size */
+  void *memory;                        /* that they lie in */
   unsigned shift;    /* 64 less the binary logarithm of their number */
   size_t n_inserted; /* since the table has this size */
   /* Ids of entries with more than fit; behind those of a long word its length
-   * and its bytes. ids[0] of the entry says where. */
+   * and its bytes. Places count on for ever; the last n_more are there. */
   uint32_t *more;
-  size_t n_more, more_reserved;
+  size_t n_more; /* a power of two */
+  uint64_t end;  /* the next place */
 } BnCache;
 
 void bn_cache_init (BnCache *self);
@@ -95,6 +98,23 @@ bn_cache_set (const BnCache *self, uint64_t hash)
   return self->sets[hash >> self->shift];
 }
 
+static inline BnCacheEntry *
+bn_cache_set_beside (const BnCache *self, uint64_t hash)
+{
+  return self->sets[(hash >> self->shift) ^ 1];
+}
+
+/* The entry of a key in a set, or NULL. */
+static inline const BnCacheEntry *
+bn_cache_find (const BnCacheEntry *entry, BnCacheKey key)
+{
+  /* Without a branch: nobody can predict which of the two it is. */
+  entry += ((entry->key.low ^ key.low) | (entry->key.high ^ key.high)) != 0;
+  return ((entry->key.low ^ key.low) | (entry->key.high ^ key.high)) != 0
+             ? NULL
+             : entry;
+}
+
 /* Where a word belongs. */
 typedef struct {
   BnCacheKey key;
@@ -123,13 +143,14 @@ static inline gboolean
 bn_cache_get (const BnCache *self, const BnCachePlace *place,
     const uint8_t *word, size_t length, BnIds *out)
 {
-  const BnCacheEntry *entry = bn_cache_set (self, place->hash);
-  BnCacheKey key = place->key;
+  const BnCacheEntry *entry =
+      bn_cache_find (bn_cache_set (self, place->hash), place->key);
 
-  /* Without a branch: nobody can predict which of the two it is. */
-  entry += ((entry->key.low ^ key.low) | (entry->key.high ^ key.high)) != 0;
-  if (((entry->key.low ^ key.low) | (entry->key.high ^ key.high)) != 0)
-    return FALSE;
+  if (entry == NULL) {
+    entry = bn_cache_find (bn_cache_set_beside (self, place->hash), place->key);
+    if (entry == NULL)
+      return FALSE;
+  }
   if (length > BN_CACHE_MAX_WORD || entry->n_ids > BN_CACHE_INLINE_IDS)
     return bn_cache_get_more (self, entry, word, length, out);
   memcpy (out->data + out->n_ids, entry->ids, sizeof entry->ids);

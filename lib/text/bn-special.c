@@ -7,9 +7,14 @@
  * in one place, and usually two. */
 #include "bn-special.h"
 
+#include "bn-bits.h"
 #include "bn-unicode.h"
+#include "kernels/bn-kernels.h"
 
-enum { ROOT = 0 };
+enum {
+  ROOT = 0,
+  FIRST = 1 << 0, /* class of bytes that leave the root */
+};
 
 typedef struct {
   uint32_t fail;    /* node of the longest proper suffix */
@@ -31,7 +36,10 @@ struct BnSpecials {
   uint32_t n_nodes;
   Edge *edges;
   uint32_t edge_mask;
-  gboolean is_first[256]; /* bytes that leave the root */
+  uint8_t is_first[256];  /* FIRST for bytes that leave the root */
+  uint8_t is_second[256]; /* not 0 for those that come next */
+  gboolean has_short;     /* tokens of one byte */
+  gboolean has_multi;     /* tokens that begin outside ASCII */
 };
 
 static Edge *
@@ -56,7 +64,13 @@ insert (BnSpecials *self, uint32_t id)
   const uint8_t *text = bn_vocab_text (self->vocab, id, &length);
   uint32_t node = ROOT;
 
-  self->is_first[text[0]] = TRUE;
+  self->is_first[text[0]] = FIRST;
+  if (text[0] >= 0x80)
+    self->has_multi = TRUE;
+  if (length > 1)
+    self->is_second[text[1]] = TRUE;
+  else
+    self->has_short = TRUE;
   for (size_t i = 0; i < length; i++) {
     Edge *edge = find_edge (self, node, text[i]);
 
@@ -164,6 +178,41 @@ bn_specials_free (BnSpecials *self)
   g_free (self);
 }
 
+/* Whether a token may begin at i. */
+static inline gboolean
+may_begin (
+    const BnSpecials *self, const uint8_t *text, uint32_t i, uint32_t end)
+{
+  return self->is_first[text[i]]
+         && (self->has_short || (i + 1 < end && self->is_second[text[i + 1]]));
+}
+
+/* The first place from i on where a token may begin, or end. */
+static uint32_t
+find_candidate (
+    const BnSpecials *self, const uint8_t *text, uint32_t i, uint32_t end)
+{
+  const BnKernels *kernels = bn_kernels_get ();
+
+  for (; end - i >= BN_TEXT_BLOCK; i += BN_TEXT_BLOCK) {
+    uint64_t bits[BN_TEXT_CLASSES], found;
+
+    kernels->text_classes (bits, text + i, self->is_first);
+    found = bits[0];
+    if (self->has_multi)
+      found |= bits[BN_TEXT_CLASSES - 1];
+    for (; found; found &= found - 1) {
+      uint32_t at = i + bn_lowest_bit (found);
+
+      if (may_begin (self, text, at, end))
+        return at;
+    }
+  }
+  while (i < end && !may_begin (self, text, i, end))
+    i++;
+  return i;
+}
+
 /* Appends to spans the occurrences of the longest token that begins and ends
  * in [start, end), from left to right without overlaps. */
 static void
@@ -178,8 +227,7 @@ find_longest (const BnSpecials *self, const uint8_t *text, uint32_t start,
     uint32_t id, length;
 
     if (node == ROOT) {
-      while (i < end && !self->is_first[text[i]])
-        i++;
+      i = find_candidate (self, text, i, end);
       if (i == end)
         break;
     }

@@ -8,6 +8,7 @@
 #include "bitnet-tokenizer-private.h"
 #include "gguf/bn-gguf.h"
 #include "test-vocab.h"
+#include "text/bn-cache.h"
 #include "text/bn-merge.h"
 #include "text/bn-pretok.h"
 
@@ -97,6 +98,64 @@ test_words (gconstpointer data)
     }
     g_assert_cmpuint (bn_pretok_iter_next (&one, &word), ==, 0);
   }
+}
+
+/* ---- the cache ---- */
+
+enum { N_WORDS = 400000 };
+
+/* A word and its ids from its number, always the same. */
+static gsize
+get_word (guint number, uint8_t *word, uint32_t *ids, gsize *n_ids)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (number);
+  gsize length = (gsize) g_rand_int_range (rand, 1, number % 3 == 0 ? 60 : 12);
+
+  *n_ids = (gsize) g_rand_int_range (rand, 0, (gint) length + 1);
+  for (gsize i = 0; i < length; i++)
+    word[i] = (uint8_t) g_rand_int (rand);
+  memcpy (word, &number, MIN (length, sizeof number));
+  for (gsize i = 0; i < *n_ids; i++)
+    ids[i] = number + (uint32_t) i;
+  return length;
+}
+
+/* Whatever has been forgotten, what comes back is right; of many more words
+ * than there is room for, and of few all come back. */
+static void
+test_cache (void)
+{
+  BnCache cache;
+  BnIds out = {.n_ids = 0};
+  guint n_hits = 0;
+  uint8_t word[64];
+  uint32_t ids[64];
+
+  bn_cache_init (&cache);
+  g_assert_true (bn_ids_reserve (&out, sizeof word));
+  for (guint round = 0; round < 2 * N_WORDS; round++) {
+    /* Few words first, so that they come again. */
+    guint number = round < 1000 ? round % 100 + 1 : round % N_WORDS + 0x1000000;
+    gsize n_ids, length = get_word (number, word, ids, &n_ids);
+    BnCachePlace place;
+
+    /* Two short words may be the same by chance. */
+    if (length < sizeof number)
+      continue;
+    out.n_ids = 0;
+    if (bn_cache_lookup (
+            &cache, word, length, word + sizeof word, &place, &out)) {
+      g_assert_cmpmem (
+          out.data, out.n_ids * sizeof *ids, ids, n_ids * sizeof *ids);
+      n_hits++;
+    } else {
+      g_assert_true (round < 100 || round >= 1000);
+      bn_cache_insert (&cache, &place, word, length, ids, n_ids);
+    }
+  }
+  g_assert_cmpuint (n_hits, >, 10000);
+  bn_cache_clear (&cache);
+  g_free (out.data);
 }
 
 /* ---- merging in windows ---- */
@@ -369,6 +428,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, *set, test_words);
   }
+  g_test_add_func ("/encode/cache", test_cache);
   g_test_add_func ("/encode/windows", test_windows);
   g_test_add_func ("/encode/batch", test_batch);
   g_test_add_func ("/encode/batch/lengths", test_batch_lengths);
