@@ -13,19 +13,26 @@
  * in nearly all vocabularies stands only at the start of a piece. */
 #include "bn-spm.h"
 
+#include "bn-bits.h"
 #include "bn-merge.h"
 #include "bn-unicode.h"
 
 static const uint8_t metaspace[] = {0xE2, 0x96, 0x81};
 
-enum { METASPACE_SIZE = sizeof metaspace };
+enum {
+  METASPACE_SIZE = sizeof metaspace,
+  WINDOW = 64,     /* bytes that are searched for borders at a time */
+  MAX_WORDS = 128, /* that are encoded at a time */
+};
 
 struct BnSpm {
   const BnVocab *vocab;
   uint32_t *ranks; /* by id; the better the score the lower */
   uint32_t byte_tokens[256];
-  gboolean has_words;           /* U+2581 only at the start of pieces */
-  uint8_t joined[256][256 / 8]; /* bit: the two bytes follow in some piece */
+  gboolean has_words; /* U+2581 only at the start of pieces */
+  /* Bit: the two bytes follow in some piece, or inside a character. The space
+   * stands for U+2581. */
+  uint8_t joined[256][256 / 8];
 };
 
 /* Turns the order of scores round and makes it an order of numbers. */
@@ -67,6 +74,35 @@ is_word_piece (const uint8_t *text, size_t length)
   return TRUE;
 }
 
+static inline gboolean
+is_joined (const BnSpm *self, uint8_t before, uint8_t byte)
+{
+  return self->joined[before][byte / 8] >> byte % 8 & 1;
+}
+
+static void
+join (BnSpm *self, uint8_t before, uint8_t byte)
+{
+  self->joined[before][byte / 8] |= (uint8_t) (1 << byte % 8);
+}
+
+/* Adds the space and the insides of characters to what pieces have joined. */
+static void
+join_rest (BnSpm *self)
+{
+  const uint8_t first = metaspace[0], last = metaspace[METASPACE_SIZE - 1];
+
+  for (unsigned byte = 0; byte < 256; byte++) {
+    for (unsigned inner = 0x80; inner < 0xC0; inner++)
+      join (self, (uint8_t) byte, (uint8_t) inner);
+    /* Pieces have no spaces that count. */
+    self->joined[byte][' ' / 8] &= (uint8_t) ~(1 << ' ' % 8);
+    if (is_joined (self, (uint8_t) byte, first))
+      join (self, (uint8_t) byte, ' ');
+  }
+  memcpy (self->joined[' '], self->joined[last], sizeof self->joined[' ']);
+}
+
 BnSpm *
 bn_spm_new (const BnVocab *vocab)
 {
@@ -91,8 +127,9 @@ bn_spm_new_restricted (const BnVocab *vocab, unsigned attributes)
     if (!is_word_piece (text, length))
       self->has_words = FALSE;
     for (size_t i = 1; i < length; i++)
-      self->joined[text[i - 1]][text[i] / 8] |= (uint8_t) (1 << text[i] % 8);
+      join (self, text[i - 1], text[i]);
   }
+  join_rest (self);
   for (unsigned byte = 0; byte < 256; byte++) {
     self->byte_tokens[byte] = bn_vocab_byte_token (vocab, (uint8_t) byte);
     if (self->byte_tokens[byte] == BN_TOKEN_NONE)
@@ -198,27 +235,12 @@ merge_text (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
 }
 
 /* Appends the ids of a word as it is in the text, with a space in front of it
- * if add_space; memory up to end may be read. */
+ * if add_space. */
 static gboolean
-encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
-    size_t length, const uint8_t *end, gboolean add_space, BnIds *out)
+merge_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
+    size_t length, gboolean add_space, BnIds *out)
 {
-  uint8_t spaced[2 * BN_CACHE_LONG_WORD] = {' '};
-  const uint8_t *text = word; /* as the cache knows it */
-  size_t text_length = length + (add_space != 0);
-  BnCachePlace place;
-  size_t first = out->n_ids, n = 0;
-  size_t size;
-
-  if (!bn_ids_reserve (out, text_length * METASPACE_SIZE))
-    return FALSE;
-  if (add_space && text_length <= BN_CACHE_LONG_WORD) {
-    memcpy (spaced + 1, word, length);
-    text = spaced;
-    end = spaced + sizeof spaced;
-  }
-  if (bn_cache_lookup (&scratch->cache, text, text_length, end, &place, out))
-    return TRUE;
+  size_t size, n = 0;
 
   if (!g_size_checked_mul (&size, length + 1, METASPACE_SIZE)
       || size > BN_MAX_TEXT_SIZE || !bn_scratch_reserve_text (scratch, size))
@@ -235,35 +257,114 @@ encode_word (const BnSpm *self, BnScratch *scratch, const uint8_t *word,
       scratch->text[n++] = word[i];
     }
   }
-  if (!merge_text (self, scratch, scratch->text, n, out))
-    return FALSE;
-  bn_cache_insert (&scratch->cache, &place, text, text_length,
-      out->data + first, out->n_ids - first);
-  return TRUE;
+  return merge_text (self, scratch, scratch->text, n, out);
 }
 
 /* The first border after p, at which words end, or end. */
 static const uint8_t *
 find_border (const BnSpm *self, const uint8_t *p, const uint8_t *end)
 {
-  const uint8_t first = metaspace[0], last = metaspace[METASPACE_SIZE - 1];
   gboolean was_space = *p == ' ' || is_metaspace (p, end);
-  uint8_t before = *p == ' ' ? last : *p;
 
   for (p++; p < end; p++) {
-    uint8_t byte = *p == ' ' ? first : *p;
-
-    if ((byte & 0xC0) != 0x80) { /* else inside a character */
-      gboolean is_space = byte == first && (*p == ' ' || is_metaspace (p, end));
+    if ((*p & 0xC0) != 0x80) { /* else inside a character */
+      gboolean is_space = *p == ' ' || is_metaspace (p, end);
 
       if ((is_space && !was_space && self->has_words)
-          || !(self->joined[before][byte / 8] >> byte % 8 & 1))
+          || !is_joined (self, p[-1], *p))
         return p;
       was_space = is_space;
     }
-    before = *p == ' ' ? last : *p;
   }
   return end;
+}
+
+/* The bytes of a window that belong to spaces. */
+static inline uint64_t
+find_spaces (const uint8_t *p, const uint8_t *end)
+{
+  uint64_t spaces = 0;
+
+  for (unsigned i = 0; i < WINDOW; i++)
+    spaces |= (uint64_t) (p[i] == ' ') << i;
+  for (const uint8_t *q = p; (q = memchr (q, metaspace[0], p + WINDOW - q));
+       q++) {
+    if (is_metaspace (q, end))
+      spaces |= bn_low_bits (METASPACE_SIZE) << (q - p);
+    if (q == p + WINDOW - 1)
+      break;
+  }
+  return spaces;
+}
+
+/* Words from p on, of which the first begins there: their ends, counted from
+ * offset; at most WINDOW. What find_border() does, for many bytes at a time. */
+static unsigned
+find_borders (const BnSpm *self, const uint8_t *p, const uint8_t *end,
+    uint32_t offset, uint32_t ends[WINDOW])
+{
+  uint64_t borders = 0;
+  unsigned n = 0;
+
+  if (end - p < WINDOW) {
+    ends[0] = offset + (uint32_t) (find_border (self, p, end) - p);
+    return 1;
+  }
+  for (unsigned i = 1; i < WINDOW; i++)
+    borders |= (uint64_t) !is_joined (self, p[i - 1], p[i]) << i;
+  if (self->has_words) {
+    uint64_t spaces = find_spaces (p, end);
+
+    borders |= spaces & ~(spaces << 1) & ~UINT64_C (1);
+  }
+  if (borders == 0) {
+    ends[0] = offset + (uint32_t) (find_border (self, p, end) - p);
+    return 1;
+  }
+  for (; borders; borders &= borders - 1)
+    ends[n++] = offset + bn_lowest_bit (borders);
+  return n;
+}
+
+static gboolean
+learn_word (const BnSpm *self, BnScratch *scratch, const BnCachePlace *place,
+    const uint8_t *word, size_t length, BnIds *out)
+{
+  size_t first = out->n_ids;
+
+  if (!merge_word (self, scratch, word, length, FALSE, out))
+    return FALSE;
+  bn_cache_insert (&scratch->cache, place, word, length, out->data + first,
+      out->n_ids - first);
+  return TRUE;
+}
+
+/* Words in a row; see the function of this name in bn-bpe.c. */
+static gboolean
+encode_words (const BnSpm *self, BnScratch *scratch, const uint8_t *start,
+    const uint32_t *ends, unsigned n_words, const uint8_t *end, BnIds *out)
+{
+  BnCachePlace places[MAX_WORDS];
+  uint32_t from = 0;
+
+  for (unsigned i = 0; i < n_words; from = ends[i++]) {
+    if (ends[i] - from > BN_CACHE_LONG_WORD)
+      continue;
+    places[i] = bn_cache_place (start + from, ends[i] - from, end);
+    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
+  }
+  from = 0;
+  for (unsigned i = 0; i < n_words; from = ends[i++]) {
+    const uint8_t *word = start + from;
+    size_t length = ends[i] - from;
+
+    if (length <= BN_CACHE_LONG_WORD
+        && bn_cache_get (&scratch->cache, &places[i], word, length, out))
+      continue;
+    if (!learn_word (self, scratch, &places[i], word, length, out))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean
@@ -272,14 +373,28 @@ bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
 {
   const uint8_t *p = text, *end = text + length;
 
-  while (p < end) {
-    const uint8_t *border = find_border (self, p, end);
-
-    if (!encode_word (
-            self, scratch, p, (size_t) (border - p), end, add_space, out))
+  if (add_space && length > 0) {
+    /* The first word has a space that is not in the text. */
+    p = find_border (self, text, end);
+    if (!bn_ids_reserve (out, ((size_t) (p - text) + 1) * METASPACE_SIZE)
+        || !merge_word (self, scratch, text, (size_t) (p - text), TRUE, out))
       return FALSE;
-    add_space = FALSE;
-    p = border;
+  }
+  while (p < end) {
+    const uint8_t *start = p;
+    uint32_t ends[MAX_WORDS];
+    unsigned n_words = 0;
+
+    while (p < end && n_words <= MAX_WORDS - WINDOW) {
+      n_words +=
+          find_borders (self, p, end, (uint32_t) (p - start), ends + n_words);
+      p = start + ends[n_words - 1];
+    }
+    bn_cache_settle (&scratch->cache);
+    if (!bn_ids_reserve (
+            out, (size_t) (p - start) * METASPACE_SIZE + BN_CACHE_INLINE_IDS)
+        || !encode_words (self, scratch, start, ends, n_words, end, out))
+      return FALSE;
   }
   return TRUE;
 }
