@@ -23,6 +23,9 @@ struct BnWordPiece {
   uint32_t start_node, continuation_node;
   gboolean has_start, has_continuation; /* some token begins with it */
   uint32_t start_token; /* whose text is that of start, if that counts */
+  /* What no continuation begins with, as tokens that begin a word do. */
+  char *mark;
+  size_t mark_length;
   uint32_t unknown, max_characters;
   BnBertMap *map;
   /* The token of an ASCII character that is a word of its own,
@@ -77,6 +80,11 @@ bn_wordpiece_new (const BnVocab *vocab, const BnWordPieceOptions *options)
       options->continuation
       && walk (self->trie, options->continuation, options->continuation_length,
           &self->continuation_node, &token);
+  if (options->continuation && options->continuation_length == 0
+      && !options->has_empty_start) {
+    self->mark = g_memdup2 (options->start, options->start_length);
+    self->mark_length = options->start_length;
+  }
   self->unknown = options->unknown;
   self->max_characters = options->max_characters;
   if (options->bert) {
@@ -98,6 +106,7 @@ bn_wordpiece_free (BnWordPiece *self)
 {
   g_clear_pointer (&self->trie, bn_trie_free);
   g_clear_pointer (&self->map, bn_bert_map_free);
+  g_free (self->mark);
   g_free (self);
 }
 
@@ -138,6 +147,18 @@ find_longest (const BnWordPiece *self, uint32_t node, const uint8_t *word,
   return found;
 }
 
+/* The longest token that continues a word. */
+static inline uint32_t
+find_continuation (const BnWordPiece *self, const uint8_t *word, size_t start,
+    size_t length, size_t *end)
+{
+  if (!self->has_continuation
+      || (self->mark_length > 0 && length - start >= self->mark_length
+          && memcmp (word + start, self->mark, self->mark_length) == 0))
+    return BN_TOKEN_NONE;
+  return find_longest (self, self->continuation_node, word, start, length, end);
+}
+
 static gboolean
 append_unknown (const BnWordPiece *self, size_t first, BnIds *out)
 {
@@ -169,9 +190,7 @@ match_word (
     start = end;
     if (start == length)
       return TRUE;
-    token = self->has_continuation ? find_longest (
-                self, self->continuation_node, word, start, length, &end)
-                                   : BN_TOKEN_NONE;
+    token = find_continuation (self, word, start, length, &end);
   }
   return append_unknown (self, first, out);
 }

@@ -195,6 +195,9 @@ static const struct {
     /* NEL and vertical tab: white space there, control characters here. */
     {"control/llama.cpp", TRUE, "un\xC2\x85x\x0Bx", {1, 6, 6}, 3},
     {"control/huggingface", FALSE, "un\xC2\x85x\x0Bx", {1, 5, 5}, 3},
+    /* What begins a word does not continue one. */
+    {"mark/llama.cpp", TRUE, "x" METASPACE "x", {6, 6}, 2},
+    {"mark/huggingface", FALSE, "x" METASPACE "x", {0}, 1},
     {"punctuation", FALSE, "x\xC2\xA7x", {6, 10, 6}, 3},
 };
 
