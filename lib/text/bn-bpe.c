@@ -7,8 +7,11 @@
  * texts are not touched again. */
 #include "bn-bpe.h"
 
+#include "bn-bits.h"
 #include "bn-merge.h"
 #include "bn-unicode.h"
+
+enum { WORD_BATCH = 32 };
 
 struct BnBpe {
   const BnVocab *vocab;
@@ -95,18 +98,22 @@ bn_bpe_add_pair (BnBpe *self, uint32_t left, uint32_t right, uint32_t merged)
 }
 
 /* Whether a token is found by the bytes of a word: an ordinary one that is
- * spelled in the byte table to its end. */
+ * spelled in the byte table to its end. Then its piece is shorter than its
+ * text, or as long if all characters are those of ASCII that stand for
+ * themselves. */
 static gboolean
 is_word (const BnVocab *vocab, uint32_t id)
 {
-  size_t length;
+  size_t length, piece_length;
   const uint8_t *text = bn_vocab_text (vocab, id, &length);
-  uint32_t cp;
 
-  if (vocab->attributes[id]
-      & (BN_TOKEN_UNKNOWN | BN_TOKEN_CONTROL | BN_TOKEN_USER_DEFINED))
+  if (vocab->attributes[id] & BN_TOKEN_SPECIAL)
     return FALSE;
+  bn_vocab_piece (vocab, id, &piece_length);
+  if (piece_length < length && !(vocab->attributes[id] & BN_TOKEN_BYTE))
+    return TRUE;
   for (size_t i = 0; i < length;) {
+    uint32_t cp;
     int step = bn_utf8_decode (text + i, length - i, &cp);
 
     if (step <= 0 || bn_byte_level_decode (cp) < 0)
@@ -117,9 +124,9 @@ is_word (const BnVocab *vocab, uint32_t id)
 }
 
 static BnVocabSlot *
-find_word (const BnBpe *self, const uint8_t *word, size_t length)
+find_word_slot (
+    const BnBpe *self, uint64_t hash, const uint8_t *word, size_t length)
 {
-  uint64_t hash = bn_hash (word, length, self->vocab->seed);
   uint32_t tag = (uint32_t) (hash >> 32);
 
   for (uint32_t i = (uint32_t) hash & self->word_mask;;
@@ -138,11 +145,20 @@ find_word (const BnBpe *self, const uint8_t *word, size_t length)
   }
 }
 
+static BnVocabSlot *
+find_word (const BnBpe *self, const uint8_t *word, size_t length)
+{
+  return find_word_slot (
+      self, bn_hash (word, length, self->vocab->seed), word, length);
+}
+
 void
 bn_bpe_ignore_merges (BnBpe *self)
 {
   const BnVocab *vocab = self->vocab;
-  size_t n_slots = 16;
+  uint64_t hashes[WORD_BATCH];
+  size_t n_slots = 16, length;
+  const uint8_t *piece;
 
   if (self->words)
     return;
@@ -152,19 +168,27 @@ bn_bpe_ignore_merges (BnBpe *self)
   memset (self->words, 0xFF, n_slots * sizeof *self->words);
   self->word_mask = (uint32_t) (n_slots - 1);
 
-  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
-    size_t length;
-    const uint8_t *piece = bn_vocab_piece (vocab, id, &length);
-    BnVocabSlot *slot;
+  /* In batches that wait for memory together. */
+  for (uint32_t first = 0; first < vocab->n_tokens; first += WORD_BATCH) {
+    uint32_t n = MIN (vocab->n_tokens - first, WORD_BATCH);
 
-    if (!is_word (vocab, id))
-      continue;
-    slot = find_word (self, piece, length);
-    if (slot->id != BN_TOKEN_NONE)
-      continue;
-    slot->tag = (uint32_t) (bn_hash (piece, length, vocab->seed) >> 32);
-    slot->id = id;
-    self->max_word_length = MAX (self->max_word_length, length);
+    for (uint32_t i = 0; i < n; i++) {
+      piece = bn_vocab_piece (vocab, first + i, &length);
+      hashes[i] = bn_hash (piece, length, vocab->seed);
+      bn_prefetch (&self->words[(uint32_t) hashes[i] & self->word_mask]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+      BnVocabSlot *slot;
+
+      if (!is_word (vocab, first + i))
+        continue;
+      piece = bn_vocab_piece (vocab, first + i, &length);
+      slot = find_word_slot (self, hashes[i], piece, length);
+      if (slot->id != BN_TOKEN_NONE)
+        continue;
+      *slot = (BnVocabSlot){(uint32_t) (hashes[i] >> 32), first + i};
+      self->max_word_length = MAX (self->max_word_length, length);
+    }
   }
 }
 

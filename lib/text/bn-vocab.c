@@ -264,24 +264,40 @@ bn_vocab_query_end (const BnVocab *self, const BnVocabQuery *query)
   return bn_vocab_lookup (self, query->text, query->length);
 }
 
+/* The bytes of characters below BYTE_LEVEL_END. */
+static void
+fill_byte_table (int16_t table[BYTE_LEVEL_END])
+{
+  for (uint32_t cp = 0; cp < BYTE_LEVEL_END; cp++)
+    table[cp] = (int16_t) bn_byte_level_decode (cp);
+}
+
 /* Writes the bytes of a byte-level text; returns their number, which is at
  * most length. A text with a character outside the table stays as it is. */
 static size_t
-spell_byte_level (const uint8_t *text, size_t length, uint8_t *out)
+spell_byte_level (const int16_t table[BYTE_LEVEL_END], const uint8_t *text,
+    size_t length, uint8_t *out)
 {
   size_t n = 0;
 
-  for (size_t i = 0; i < length;) {
-    uint32_t cp;
-    int step = bn_utf8_decode (text + i, length - i, &cp);
-    int byte = step > 0 ? bn_byte_level_decode (cp) : -1;
+  for (size_t i = 0; i < length; n++) {
+    uint32_t cp = text[i];
+    size_t step = 1;
 
-    if (byte < 0) {
+    /* Those that are two bytes long begin with C2 to C5. */
+    if (cp >= 0xC2 && cp <= 0xC5 && i + 1 < length
+        && (text[i + 1] & 0xC0) == 0x80) {
+      cp = (cp & 0x1F) << 6 | (text[i + 1] & 0x3F);
+      step = 2;
+    } else if (cp >= 0x80) {
+      cp = 0;
+    }
+    if (cp >= BYTE_LEVEL_END || table[cp] < 0) {
       memcpy (out, text, length);
       return length;
     }
-    out[n++] = (uint8_t) byte;
-    i += (unsigned) step;
+    out[n] = (uint8_t) table[cp];
+    i += step;
   }
   return n;
 }
@@ -346,7 +362,8 @@ parse_byte_text (const uint8_t *text, size_t length)
 }
 
 static size_t
-spell (const BnVocab *self, uint32_t id, uint8_t *out)
+spell (const BnVocab *self, const int16_t table[BYTE_LEVEL_END], uint32_t id,
+    uint8_t *out)
 {
   unsigned attributes = self->attributes[id];
   size_t length;
@@ -362,7 +379,7 @@ spell (const BnVocab *self, uint32_t id, uint8_t *out)
     return length;
   }
   if (self->spelling == BN_SPELLING_BYTE_LEVEL)
-    return spell_byte_level (text, length, out);
+    return spell_byte_level (table, text, length, out);
   if (self->spelling == BN_SPELLING_ESCAPED)
     return spell_escaped (text, length, out);
   return spell_metaspace (text, length, out);
@@ -371,13 +388,15 @@ spell (const BnVocab *self, uint32_t id, uint8_t *out)
 static void
 spell_pieces (BnVocab *self)
 {
+  int16_t table[BYTE_LEVEL_END];
   size_t used = 0;
 
+  fill_byte_table (table);
   self->pieces.bytes = g_malloc (self->texts.offsets[self->n_tokens] + 1u);
   self->pieces.offsets = g_new (uint32_t, (size_t) self->n_tokens + 1);
   self->pieces.offsets[0] = 0;
   for (uint32_t id = 0; id < self->n_tokens; id++) {
-    used += spell (self, id, self->pieces.bytes + used);
+    used += spell (self, table, id, self->pieces.bytes + used);
     self->pieces.offsets[id + 1] = (uint32_t) used;
   }
 }
