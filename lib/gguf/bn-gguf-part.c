@@ -161,30 +161,31 @@ bn_gguf_part_parse_name (
   return NULL;
 }
 
-/* Walks over count strings as long as they lie in the file and have allowed
- * lengths; the loop waits for nothing but the length before. Notes where every
- * BN_GGUF_STRING_STEP-th begins. Returns how many strings there were. */
-static uint64_t
-walk_strings (BnCursor *cursor, uint64_t *index, uint64_t first, uint64_t count,
-    uint64_t start)
+/* Walks over strings first to end - 1 as long as they lie in the file and have
+ * allowed lengths; the loop waits for nothing but the length before. Notes
+ * where every BN_GGUF_STRING_STEP-th begins. Returns how many strings there
+ * were. */
+static inline uint64_t
+walk_strings (BnCursor *cursor, uint32_t width, uint64_t *index, uint64_t first,
+    uint64_t end, const uint8_t *start)
 {
-  const uint8_t *data = cursor->data;
-  const uint32_t width = cursor->size_width;
-  uint64_t pos = cursor->pos, i;
+  const uint8_t *p = cursor->data + cursor->pos;
+  const uint8_t *file_end = cursor->data + cursor->size;
+  uint64_t i;
 
-  for (i = first; i < count; i++) {
+  for (i = first; i < end; i++) {
     uint64_t length;
 
     if (i % BN_GGUF_STRING_STEP == 0)
-      index[i / BN_GGUF_STRING_STEP] = pos - start;
-    if (cursor->size - pos < width)
+      index[i / BN_GGUF_STRING_STEP] = (uint64_t) (p - start);
+    if ((size_t) (file_end - p) < width)
       break;
-    length = bn_gguf_read_length (data + pos, width);
-    if (length > MAX_STRING_LENGTH || length > cursor->size - pos - width)
+    length = bn_gguf_read_length (p, width);
+    if (length > MAX_STRING_LENGTH || length > (size_t) (file_end - p) - width)
       break;
-    pos += width + length;
+    p += width + length;
   }
-  cursor->pos = pos;
+  cursor->pos = (uint64_t) (p - cursor->data);
   return i;
 }
 
@@ -193,19 +194,25 @@ parse_strings (BnCursor *cursor, BnGgufKv *kv, uint64_t count)
 {
   uint64_t n_index = (count + BN_GGUF_STRING_STEP - 1) / BN_GGUF_STRING_STEP;
   uint64_t *index = g_try_new (uint64_t, n_index);
-  uint64_t start = cursor->pos, length;
+  const uint8_t *start = cursor->data + cursor->pos;
+  uint64_t length;
 
   if (!index && count > 0) {
-    bn_cursor_fail (cursor, BITNET_ERROR_OUT_OF_MEMORY, start,
+    bn_cursor_fail (cursor, BITNET_ERROR_OUT_OF_MEMORY, cursor->pos,
         "no memory for an index of %" G_GUINT64_FORMAT " strings", count);
     return;
   }
   kv->strings = index; /* freed with the pair, also after a failure */
-  for (uint64_t i = 0, end; i < count; i = end) {
+  for (uint64_t i = 0, end, done; i < count; i = end) {
     if (!bn_cursor_continue (cursor))
       return;
     end = MIN (count, i + CANCEL_STRINGS);
-    if (walk_strings (cursor, index, i, end, start) == end)
+    /* One loop for each width, so that it is a constant. */
+    if (cursor->size_width == sizeof (uint64_t))
+      done = walk_strings (cursor, sizeof (uint64_t), index, i, end, start);
+    else
+      done = walk_strings (cursor, sizeof (uint32_t), index, i, end, start);
+    if (done == end)
       continue;
     /* Says what is wrong with the string there. */
     bn_cursor_string (cursor, MAX_STRING_LENGTH, "a string", &length);

@@ -5,9 +5,6 @@
 #include <string.h>
 
 enum {
-  BLOCK_WORDS = BN_DIGEST_BLOCK / 4,
-  LANES = 4, /* products that a vector unit may do at once */
-  SHIFT = BN_DIGEST_KEY_WORDS - BLOCK_WORDS,
   COMPRESS_ROUNDS = 2,
   FINISH_ROUNDS = 4,
 };
@@ -70,7 +67,7 @@ bn_digest_key_init (
   uint64_t keys[4];
 
   memcpy (keys, secret, sizeof keys);
-  for (uint32_t i = 0; i < BN_DIGEST_KEY_WORDS; i += 4) {
+  for (uint32_t i = 0; i < BN_DIGEST_KEY_WORDS; i += 2) {
     uint64_t v[4], result[2];
 
     sip_init (v, keys);
@@ -82,28 +79,69 @@ bn_digest_key_init (
   self->sip[1] = keys[3];
 }
 
+/* Sums of products in 128 bits. */
+#ifdef __SIZEOF_INT128__
+typedef unsigned __int128 Sum;
+
+static inline Sum
+add_product (Sum sum, uint64_t a, uint64_t b)
+{
+  return sum + (Sum) a * b;
+}
+
+static inline void
+split_sum (Sum sum, uint64_t halves[2])
+{
+  halves[0] = (uint64_t) sum;
+  halves[1] = (uint64_t) (sum >> 64);
+}
+#else
+typedef struct {
+  uint64_t low, high;
+} Sum;
+
+static inline Sum
+add_product (Sum sum, uint64_t a, uint64_t b)
+{
+  uint64_t a0 = (uint32_t) a, a1 = a >> 32, b0 = (uint32_t) b, b1 = b >> 32;
+  uint64_t middle = a1 * b0 + (a0 * b0 >> 32);
+  uint64_t other = a0 * b1 + (uint32_t) middle;
+  uint64_t low = a * b;
+
+  sum.low += low;
+  sum.high += a1 * b1 + (middle >> 32) + (other >> 32) + (sum.low < low);
+  return sum;
+}
+
+static inline void
+split_sum (Sum sum, uint64_t halves[2])
+{
+  halves[0] = sum.low;
+  halves[1] = sum.high;
+}
+#endif
+
 static void
 add_block (BnDigester *self, const uint8_t *block)
 {
-  const uint32_t *key = self->key->words;
-  uint64_t sums[2][LANES] = {{0}};
+  const uint64_t *key = self->key->words;
+  Sum sums[2] = {0};
+  uint64_t first[2], second[2];
 
-  for (int i = 0; i < BLOCK_WORDS; i += 2 * LANES) {
-    uint32_t words[2 * LANES];
+  for (int i = 0; i < BN_DIGEST_KEY_WORDS; i += 4) {
+    uint64_t words[4];
 
-    memcpy (words, block + i * 4, sizeof words);
-    for (int j = 0; j < LANES; j++) {
-      uint32_t low = words[j] + key[i + j];
-      uint32_t high = words[j + LANES] + key[i + j + LANES];
-
-      sums[0][j] += (uint64_t) low * high;
-      low = words[j] + key[i + j + SHIFT];
-      high = words[j + LANES] + key[i + j + LANES + SHIFT];
-      sums[1][j] += (uint64_t) low * high;
-    }
+    memcpy (words, block + i * 8, sizeof words);
+    sums[0] = add_product (sums[0], words[0] + key[i], words[1] + key[i + 1]);
+    sums[1] =
+        add_product (sums[1], words[2] + key[i + 2], words[3] + key[i + 3]);
   }
-  for (int i = 0; i < 2; i++)
-    sip_add (self->sip, sums[i][0] + sums[i][1] + sums[i][2] + sums[i][3]);
+  split_sum (sums[0], first);
+  split_sum (sums[1], second);
+  sip_add (self->sip, first[0]);
+  sip_add (self->sip, first[1]);
+  sip_add (self->sip, second[0]);
+  sip_add (self->sip, second[1]);
 }
 
 void

@@ -4,19 +4,18 @@
  * It tells whether bytes are those that somebody with the same key has seen,
  * and nobody without the key can make others that pass for them. A digest
  * without a key would prove the same to everybody, which is not needed here:
- * SHA-256 of GLib does 0.5 GB/s on a machine where this does 14, and the start
+ * SHA-256 of GLib does 0.5 GB/s on a machine where this does 23, and the start
  * of a tokenizer has five milliseconds for twenty megabytes.
  *
- * Blocks of 1 KiB are reduced to 16 bytes by NH, the universal hash of UMAC
- * (RFC 4418, section 5.2): two sums of products of 32-bit numbers of the text
- * and the key,
+ * Blocks of 1 KiB are reduced to 32 bytes by NH, the universal hash of UMAC
+ * ("UMAC: Fast and Secure Message Authentication", 1999), with words of 64
+ * bits of the text and the key:
  *
- *   sum of (m[i] + k[i]) * (m[i + 4] + k[i + 4])   modulo 2^64
+ *   sum of (m[2i] + k[2i]) * (m[2i + 1] + k[2i + 1])   modulo 2^128
  *
- * the second one with the key moved by four numbers. For two texts that
- * somebody chose without knowing the key, both are equal with a probability
- * of 2^-64. These and the length go through SipHash-2-4 with 128 bits of
- * result, which hides the sums. */
+ * once for even and once for odd i. For two texts that somebody chose without
+ * knowing the key, these are equal with a probability of 2^-64. They and the
+ * length go through SipHash-2-4 with 128 bits of result, which hides them. */
 #pragma once
 
 #include <glib.h>
@@ -26,7 +25,7 @@ enum {
   BN_DIGEST_SIZE = 16,
   BN_DIGEST_SECRET_SIZE = 32,
   BN_DIGEST_BLOCK = 1024,
-  BN_DIGEST_KEY_WORDS = BN_DIGEST_BLOCK / 4 + 4,
+  BN_DIGEST_KEY_WORDS = BN_DIGEST_BLOCK / 8,
 };
 
 typedef struct {
@@ -34,7 +33,7 @@ typedef struct {
 } BnDigest;
 
 typedef struct {
-  uint32_t words[BN_DIGEST_KEY_WORDS];
+  uint64_t words[BN_DIGEST_KEY_WORDS];
   uint64_t sip[2];
 } BnDigestKey;
 
