@@ -264,11 +264,13 @@ load_pair (
 {
   g_autofree char *path = g_build_filename (source->folder, other, NULL);
   g_auto (BnOpenFile) open = {.path = NULL};
+  g_autoptr (GError) local = NULL;
 
-  if (!bn_file_open (&open, path, error)) {
-    g_prefix_error (error,
-        "%s: %s alone is no tokenizer, a second file is needed: ",
-        source->file->path, is_vocab ? "a vocabulary" : "a list of merges");
+  if (!bn_file_open (&open, path, &local)) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "%s: found %s, which alone is no tokenizer, expected a second file: %s",
+        source->file->path, is_vocab ? "a vocabulary" : "a list of merges",
+        local->message);
     return NULL;
   }
   return bn_vocabjson_load (is_vocab ? source->file : &open.file,

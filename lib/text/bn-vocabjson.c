@@ -215,12 +215,15 @@ append_all_added (GString *json, const Class *class, const BnBeside *beside,
     if (own[i] && !bn_beside_find (beside, own[i])
         && g_hash_table_contains (vocab, own[i])
         && (i == 0 || g_strcmp0 (own[0], own[1]) != 0))
-      append_added (json, own[i], BN_TOKEN_NONE, BN_ADDED_SPECIAL);
+      append_added (json, own[i],
+          GPOINTER_TO_UINT (g_hash_table_lookup (vocab, own[i])),
+          BN_ADDED_SPECIAL);
   }
   g_string_append_c (json, ']');
 }
 
-/* Of the texts that classes give roles, those that are in the vocabulary. */
+/* Of the texts that classes give roles, those that are in the vocabulary, with
+ * their ids. */
 static GHashTable *
 find_own_tokens (BnJson vocab, const Class *class)
 {
@@ -229,9 +232,12 @@ find_own_tokens (BnJson vocab, const Class *class)
 
   for (size_t i = 0; i < G_N_ELEMENTS (own); i++) {
     BnJson value;
+    uint64_t id;
 
-    if (own[i] && bn_json_find (vocab, own[i], &value))
-      g_hash_table_add (found, (char *) own[i]);
+    if (own[i] && bn_json_find (vocab, own[i], &value)
+        && bn_json_get_uint (value, BN_MAX_TOKENS - 1, &id))
+      g_hash_table_insert (
+          found, (char *) own[i], GUINT_TO_POINTER ((guint) id));
   }
   return found;
 }
