@@ -225,31 +225,10 @@ find_all (const BnAdded *self, const uint8_t *text, uint32_t start,
   }
 }
 
-/* \w of the crate regex: alphabetic, marks, decimal digits, connectors and
- * the two that join. What is alphabetic besides letters and letter numbers are
- * letters in circles and squares. */
 static gboolean
 is_word_character (uint32_t cp)
 {
-  switch (bn_unicode_category (cp)) {
-    case BN_CATEGORY_LU:
-    case BN_CATEGORY_LL:
-    case BN_CATEGORY_LT:
-    case BN_CATEGORY_LM:
-    case BN_CATEGORY_LO:
-    case BN_CATEGORY_MN:
-    case BN_CATEGORY_MC:
-    case BN_CATEGORY_ME:
-    case BN_CATEGORY_ND:
-    case BN_CATEGORY_NL:
-    case BN_CATEGORY_PC:
-      return TRUE;
-    default:
-      return cp == 0x200C || cp == 0x200D || (cp >= 0x24B6 && cp <= 0x24E9)
-             || (cp >= 0x1F130 && cp <= 0x1F149)
-             || (cp >= 0x1F150 && cp <= 0x1F169)
-             || (cp >= 0x1F170 && cp <= 0x1F189);
-  }
+  return (bn_char_properties (cp) & BN_PROPERTY_WORD) != 0;
 }
 
 static uint32_t
@@ -356,9 +335,10 @@ bn_added_split (const BnAdded *self, const uint8_t *text, uint32_t start,
     if (done < span.start)
       append_text (out, done, span.start, parse_special);
     span.id = token->id;
-    bn_spans_push (out, span);
-    /* A token of white space may lie in what the one before has taken; then
-     * this goes back, as it does in the reference. */
+    if (span.start < span.end)
+      bn_spans_push (out, span);
+    /* A token of white space may lie in what the one before has taken: then
+     * it vanishes if nothing is left of it, or this goes back. */
     done = span.end;
   }
   if (done < end)

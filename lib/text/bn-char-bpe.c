@@ -43,18 +43,20 @@ struct BnCharBpe {
   uint32_t n_merges;
 };
 
-/* Tokens that were added are none of the algorithm's, and control tokens must
- * not come out of text that merely looks like them. */
+/* Tokens that were added are none of the algorithm's. Control tokens must not
+ * come out of text that merely looks like them; single characters are text. */
 static uint32_t
 lookup (const BnVocab *vocab, const void *text, size_t length)
 {
   uint32_t id = bn_vocab_lookup (vocab, text, length);
+  unsigned attributes =
+      id != BN_TOKEN_NONE ? vocab->attributes[id] : BN_TOKEN_ADDED;
 
-  return id != BN_TOKEN_NONE
-                 && (vocab->attributes[id]
-                     & (BN_TOKEN_ADDED | BN_TOKEN_CONTROL))
-             ? BN_TOKEN_NONE
-             : id;
+  if ((attributes & BN_TOKEN_ADDED)
+      || ((attributes & BN_TOKEN_CONTROL)
+          && length > bn_utf8_announced_length (*(const uint8_t *) text)))
+    return BN_TOKEN_NONE;
+  return id;
 }
 
 static void
@@ -63,8 +65,14 @@ look_up_bytes (BnCharBpe *self)
   char text[sizeof "<0xXX>"];
 
   for (unsigned byte = 0; byte < 256; byte++) {
+    uint32_t id;
+
     g_snprintf (text, sizeof text, "<0x%02X>", byte);
-    self->byte_tokens[byte] = lookup (self->vocab, text, sizeof text - 1);
+    id = bn_vocab_lookup (self->vocab, text, sizeof text - 1);
+    self->byte_tokens[byte] =
+        id != BN_TOKEN_NONE && (self->vocab->attributes[id] & BN_TOKEN_ADDED)
+            ? BN_TOKEN_NONE
+            : id;
   }
 }
 
@@ -144,6 +152,10 @@ bn_char_bpe_add_pair (
   size_t length;
   const uint8_t *text = bn_vocab_text (self->vocab, merged, &length);
 
+  if (lookup (self->vocab, text, length) != merged) {
+    self->n_merges++;
+    return;
+  }
   *find_pair (self, left, right) =
       (Pair){(uint64_t) left << 32 | right, self->n_merges++, merged};
   for (size_t i = 1; i < length; i++) {

@@ -8,6 +8,7 @@ bn_tokenizer_free (BnTokenizer *self)
   g_clear_pointer (&self->decoder, bn_decoder_free);
   g_clear_pointer (&self->decode_vocab, bn_vocab_free);
   g_clear_pointer (&self->encoder, bn_encoder_free);
+  g_clear_pointer (&self->splitter, bn_splitter_free);
   bn_layout_clear (&self->single);
   bn_layout_clear (&self->pair);
   g_free (self->identity);

@@ -8,6 +8,7 @@
 #include "bn-decode.h"
 #include "bn-encoder.h"
 #include "bn-layout.h"
+#include "bn-split.h"
 
 /* Whose results count where the reference programs differ. The values of
  * BitnetFidelity. */
@@ -22,6 +23,7 @@ typedef struct {
   BnEncoder *encoder;
   BnDecoder *decoder;    /* NULL for the pieces of vocab as llama.cpp does */
   const BnVocab *vocab;  /* of encoder */
+  BnSplitter *splitter;  /* whose set encoder uses, or NULL */
   BnVocab *decode_vocab; /* of decoder, where that has other texts; or NULL */
   const BnBpe *bpe;      /* of encoder; NULL for other algorithms */
   const BnCharBpe *char_bpe; /* the same */

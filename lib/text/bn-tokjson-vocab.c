@@ -363,12 +363,12 @@ bn_tokjson_vocab_new (const BnTokjsonPieces *pieces,
     if (token)
       attributes = token->flags & BN_ADDED_SPECIAL ? BN_TOKEN_CONTROL
                                                    : BN_TOKEN_USER_DEFINED;
-    if (is_piece) {
-      get_piece (pieces, id, buffer, &text, &length);
-    } else if (token) {
+    if (token) {
       text = token->text;
       length = token->length;
-      attributes |= BN_TOKEN_ADDED;
+      attributes |= is_piece ? 0 : BN_TOKEN_ADDED;
+    } else if (is_piece) {
+      get_piece (pieces, id, buffer, &text, &length);
     } else {
       length = write_gap (gap, sizeof gap, id);
       attributes = BN_TOKEN_UNUSED;

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "bitnet-error.h"
+#include "bn-pipeline.h"
 #include "bn-tokjson-model.h"
 #include "bn-tokjson-vocab.h"
+#include "bn-tokjson-words.h"
 
 #define VERSION "1.0"
 
@@ -162,6 +164,24 @@ check_duplicates (const Reader *self, GError **error)
 }
 
 static gboolean
+assign_unknown (Reader *self, GError **error)
+{
+  const BnTokjsonModel *model = &self->model;
+  uint32_t *role = &self->vocab->roles[BN_ROLE_UNK];
+
+  if (model->unk_token.length > 0)
+    *role = bn_tokjson_lookup (
+        self->vocab, model->unk_token.text, model->unk_token.length);
+  if (model->unk_id != UINT64_MAX && model->kind == BN_TOKJSON_UNIGRAM) {
+    if (model->unk_id >= self->pieces.n_ids)
+      return bn_json_fail (self->members[MODEL], error,
+          "a member \"unk_id\" below %u", self->pieces.n_ids);
+    *role = (uint32_t) model->unk_id;
+  }
+  return TRUE;
+}
+
+static gboolean
 read_vocab (Reader *self, GError **error)
 {
   gboolean is_byte_level =
@@ -190,100 +210,205 @@ read_vocab (Reader *self, GError **error)
     return FALSE;
   assign_roles (self);
   seal_vocab (self);
-  if (self->model.unk_token.length > 0)
-    self->vocab->roles[BN_ROLE_UNK] = bn_tokjson_lookup (
-        self->vocab, self->model.unk_token.text, self->model.unk_token.length);
-  return check_duplicates (self, error);
+  return assign_unknown (self, error) && check_duplicates (self, error);
 }
 
-/* The pre-tokenizers of gpt-2 and llama-3. */
-static const BnPretokSet *
-find_set (const Reader *self)
+/* Normalizer, splitter and algorithm. An algorithm that does the work of the
+ * stages before it takes their place. */
+static gboolean
+make_stages (Reader *self, gboolean has_normalized, BnPipelineStages *stages,
+    GError **error)
 {
-  BnJson pre = self->members[PRE_TOKENIZER], list, element, pattern;
-  BnJsonIter iter;
+  BnJson normalizer = self->members[NORMALIZER];
+  BnJson pre_tokenizer = self->members[PRE_TOKENIZER];
+  const BnTokjsonSource source = {&self->model, &self->pieces, self->vocab,
+      self->cancellable, self->members[MODEL]};
+  GError *local = NULL;
 
-  if (bn_json_is_set (self->members[NORMALIZER]) || !bn_json_is_set (pre))
-    return NULL;
-  if (has_component (pre, "none", "ByteLevel"))
-    return bn_pretok_find_set ("gpt-2");
-  if (!bn_json_find (pre, "pretokenizers", &list))
-    return NULL;
-  bn_json_iter_init (&iter, list);
-  if (bn_json_iter_next (&iter, NULL, &element)
-      && bn_json_find (element, "pattern", &pattern)
-      && bn_json_find (pattern, "Regex", &pattern)
-      && bn_json_equals (pattern,
-          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
-          "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
-          "\\s+(?!\\S)|\\s+"))
-    return bn_pretok_find_set ("llama-3");
-  return NULL;
+  if (bn_json_is_set (normalizer)
+      && !(
+          stages->normalizer = bn_normalizer_new_from_json (normalizer, error)))
+    return FALSE;
+  if (bn_json_is_set (pre_tokenizer)
+      && !(stages->splitter = bn_splitter_new_from_json (pre_tokenizer, error)))
+    return FALSE;
+
+  if (!has_normalized
+      && bn_tokjson_make_bert_model (
+          &source, normalizer, pre_tokenizer, &stages->words)) {
+    g_clear_pointer (&stages->normalizer, bn_normalizer_free);
+    g_clear_pointer (&stages->splitter, bn_splitter_free);
+    return TRUE;
+  }
+  if (stages->splitter && bn_splitter_is_byte_level (stages->splitter)) {
+    const BnPretokSet *set = bn_splitter_get_set (stages->splitter);
+
+    if (bn_tokjson_make_byte_model (
+            &source, set, &stages->words, &self->tokenizer->bpe, &local)) {
+      if (set)
+        self->tokenizer->splitter = g_steal_pointer (&stages->splitter);
+      else
+        bn_splitter_use_bytes (stages->splitter);
+      return TRUE;
+    }
+    if (local) {
+      g_propagate_error (error, local);
+      return FALSE;
+    }
+  }
+  return bn_tokjson_make_word_model (
+      &source, &stages->words, &self->tokenizer->char_bpe, error);
 }
 
 static void
-add_pair (uint32_t left, uint32_t right, uint32_t merged, void *user_data)
+stages_clear (BnPipelineStages *self)
 {
-  bn_bpe_add_pair (user_data, left, right, merged);
+  g_clear_pointer (&self->normalizer, bn_normalizer_free);
+  g_clear_pointer (&self->added, bn_added_free);
+  g_clear_pointer (&self->splitter, bn_splitter_free);
+  if (self->words.data)
+    self->words.model->free (self->words.data);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnPipelineStages, stages_clear)
 
-static gboolean
-make_encoder (Reader *self, GError **error)
-{
-  const BnPretokSet *set = find_set (self);
-  BnTokenizer *tokenizer = self->tokenizer;
-  g_autoptr (BnBpe) bpe = NULL;
-
-  if (self->model.kind != BN_TOKJSON_BPE || set == NULL)
-    return bn_json_fail (self->members[MODEL], error,
-        "byte-level BPE; others are not supported yet");
-  bpe = bn_bpe_new (self->vocab, bn_tokjson_count_merges (&self->model));
-  if (!bn_tokjson_foreach_merge (
-          &self->model, self->vocab, add_pair, bpe, self->cancellable, error))
-    return FALSE;
-  if (self->model.ignore_merges)
-    bn_bpe_ignore_merges (bpe);
-  tokenizer->vocab = self->vocab;
-  tokenizer->bpe = bpe;
-  tokenizer->encoder = bn_encoder_new_bpe (
-      g_steal_pointer (&self->vocab), g_steal_pointer (&bpe), set);
-  return TRUE;
-}
-
+/* Those that are found in the text as it is, or in normalized text. The texts
+ * of the latter are normalized, too; *is_changed if that makes a difference. */
 static BnAdded *
-new_added (const Reader *self, gboolean is_normalized)
+new_added (Reader *self, const BnNormalizer *normalizer, gboolean is_normalized,
+    gboolean *is_changed)
 {
   g_autofree BnAddedToken *tokens =
       g_new (BnAddedToken, self->added.n_tokens + 1);
+  g_autoptr (BnScratch) scratch = bn_scratch_new ();
   size_t n = 0;
 
   for (size_t i = 0; i < self->added.n_tokens; i++) {
-    const BnAddedToken *token = &self->added.tokens[i];
+    BnAddedToken *token = &self->added.tokens[i];
+    BnBuffer text = {.length = 0};
 
-    if (((token->flags & BN_ADDED_NORMALIZED) != 0) == is_normalized)
-      tokens[n++] = *token;
+    if (((token->flags & BN_ADDED_NORMALIZED) != 0) != is_normalized)
+      continue;
+    if (is_normalized && normalizer
+        && bn_normalizer_apply (normalizer, scratch,
+            (const uint8_t *) token->text, token->length, &text)
+        && (text.length != token->length
+            || memcmp (text.data, token->text, text.length) != 0)) {
+      g_free (self->added.texts[i]);
+      self->added.texts[i] = g_memdup2 (text.data, MAX (text.length, 1));
+      token->text = self->added.texts[i];
+      token->length = text.length;
+      *is_changed = TRUE;
+    }
+    bn_buffer_clear (&text);
+    tokens[n++] = *token;
   }
   return n > 0 ? bn_added_new (tokens, n) : NULL;
 }
 
 static gboolean
-read_sections (Reader *self, GError **error)
+make_encoder (Reader *self, gboolean *is_changed, GError **error)
+{
+  g_auto (BnPipelineStages) stages = {.normalizer = NULL};
+  BnTokenizer *tokenizer = self->tokenizer;
+  g_autoptr (BnAdded) first = NULL;
+  g_autoptr (BnAdded) second = NULL;
+  gboolean has_normalized = FALSE;
+
+  for (size_t i = 0; i < self->added.n_tokens; i++)
+    has_normalized |= (self->added.tokens[i].flags & BN_ADDED_NORMALIZED) != 0;
+  if (!make_stages (self, has_normalized, &stages, error))
+    return FALSE;
+  first = new_added (self, NULL, FALSE, is_changed);
+  second = new_added (self, stages.normalizer, TRUE, is_changed);
+  if (stages.normalizer)
+    stages.added = g_steal_pointer (&second);
+
+  tokenizer->vocab = self->vocab;
+  tokenizer->encoder =
+      stages.normalizer || stages.splitter
+          ? bn_encoder_new_pipeline (g_steal_pointer (&self->vocab), &stages)
+          : bn_encoder_new (g_steal_pointer (&self->vocab), stages.words.model,
+              stages.words.data);
+  stages = (BnPipelineStages){.normalizer = NULL};
+  bn_encoder_set_added (
+      tokenizer->encoder, g_steal_pointer (&first), g_steal_pointer (&second));
+  return TRUE;
+}
+
+/* Added tokens that were found in normalized text are decoded as they are
+ * there. */
+static gboolean
+make_decoder (Reader *self, gboolean is_changed, GError **error)
 {
   BnTokenizer *tokenizer = self->tokenizer;
+  BnJson json = self->members[DECODER];
+  const BnVocab *vocab = tokenizer->vocab;
+
+  if (is_changed) {
+    BnVocab *other = bn_tokjson_vocab_new (
+        &self->pieces, &self->added, vocab->spelling, error);
+
+    if (other == NULL)
+      return FALSE;
+    bn_vocab_seal (other);
+    memcpy (other->attributes, vocab->attributes,
+        vocab->n_tokens * sizeof *vocab->attributes);
+    vocab = tokenizer->decode_vocab = other;
+  }
+  tokenizer->decoder = bn_json_is_set (json)
+                           ? bn_decoder_new_from_json (vocab, json, error)
+                           : bn_decoder_new_joined (vocab);
+  return tokenizer->decoder != NULL;
+}
+
+/* A digest of the sections that are no vocabulary and no merges, as they are
+ * written. */
+static char *
+make_identity (const Reader *self)
+{
+  static const int sections[] = {
+      ADDED_TOKENS, NORMALIZER, PRE_TOKENIZER, POST_PROCESSOR, DECODER};
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  const BnTokjsonModel *model = &self->model;
+  g_autofree char *flags =
+      g_strdup_printf ("%d %d %d %d %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+          model->has_unk, model->fuse_unk, model->byte_fallback,
+          model->ignore_merges, model->unk_id, model->max_input_chars_per_word);
+  const BnTokjsonText texts[] = {
+      model->unk_token, model->prefix, model->suffix};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (sections); i++) {
+    const char *text = "null";
+    size_t length = strlen (text);
+
+    if (bn_json_is_set (self->members[sections[i]]))
+      bn_json_get_raw (self->members[sections[i]], &text, &length);
+    g_checksum_update (checksum, (const guchar *) text, (gssize) length);
+  }
+  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++) {
+    uint64_t length = GUINT64_TO_LE ((uint64_t) texts[i].length);
+
+    g_checksum_update (checksum, (const guchar *) &length, sizeof length);
+    if (texts[i].length > 0)
+      g_checksum_update (
+          checksum, (const guchar *) texts[i].text, (gssize) texts[i].length);
+  }
+  g_checksum_update (checksum, (const guchar *) flags, -1);
+  return g_strdup (g_checksum_get_string (checksum));
+}
+
+static gboolean
+read_sections (Reader *self, GError **error)
+{
+  gboolean is_changed = FALSE;
 
   if (!find_members (self, error)
       || !bn_tokjson_model_read (&self->model, self->members[MODEL], error)
-      || !read_vocab (self, error) || !make_encoder (self, error))
+      || !read_vocab (self, error) || !make_encoder (self, &is_changed, error)
+      || !make_decoder (self, is_changed, error))
     return FALSE;
-  tokenizer->decoder = bn_json_is_set (self->members[DECODER])
-                           ? bn_decoder_new_from_json (
-                               tokenizer->vocab, self->members[DECODER], error)
-                           : bn_decoder_new_joined (tokenizer->vocab);
-  if (tokenizer->decoder == NULL)
-    return FALSE;
-  bn_encoder_set_added (
-      tokenizer->encoder, new_added (self, FALSE), new_added (self, TRUE));
-  tokenizer->pre = g_strdup ("default");
+  self->tokenizer->pre = g_strdup ("default");
+  self->tokenizer->identity = make_identity (self);
   return TRUE;
 }
 
