@@ -22,20 +22,35 @@ typedef struct {
 } Reader;
 
 static void
-clear_stage (void *data)
+clear_stage (void *stage)
 {
-  BnStage *stage = data;
+  bn_stage_clear (stage);
+}
 
-  g_free (stage->pattern);
-  g_free (stage->content);
+/* How much longer a stage can make a text. */
+static double
+get_growth (const BnStage *stage)
+{
+  double content = (double) stage->content_length;
+
+  switch (stage->type) {
+    case BN_STAGE_REPLACE:
+      return stage->pattern_length > 0
+                 ? MAX (1, content / (double) stage->pattern_length)
+                 : 1 + content;
+    case BN_STAGE_SUFFIX:
+      return stage->pattern_length > 0 ? 1 : 2;
+    case BN_STAGE_CTC:
+      return stage->content_length > 0 ? 1 : 2;
+    default:
+      return 1;
+  }
 }
 
 static gboolean
 add_stage (Reader *self, BnJson json, BnStage stage, GError **error)
 {
-  if (stage.type == BN_STAGE_REPLACE && stage.pattern_length > 0)
-    self->growth *= MAX (
-        1.0, (double) stage.content_length / (double) stage.pattern_length);
+  self->growth *= get_growth (&stage);
   g_array_append_val (self->stages, stage);
   if (self->stages->len > MAX_STAGES)
     return bn_json_fail (json, error, "at most %d decoders", MAX_STAGES);
@@ -95,9 +110,14 @@ read_replace (BnJson json, BnStage *stage, GError **error)
     return bn_json_fail (json, error, "a member \"pattern\"");
   if (!bn_json_expect (pattern, BN_JSON_OBJECT, error))
     return FALSE;
-  if (bn_json_find (pattern, "Regex", &value))
-    return bn_json_fail (
-        value, error, "a pattern of the kind \"String\" in a decoder");
+  if (bn_json_find (pattern, "Regex", &value)) {
+    if (!bn_json_expect (value, BN_JSON_STRING, error))
+      return FALSE;
+    stage->regex = bn_regex_new (value, error);
+    return stage->regex
+           && read_text (
+               json, "content", &stage->content, &stage->content_length, error);
+  }
   if (!bn_json_find (pattern, "String", &value))
     return bn_json_fail (pattern, error, "a member \"String\" or \"Regex\"");
   return read_text (

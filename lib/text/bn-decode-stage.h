@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bn-decode.h"
+#include "bn-regex.h"
 #include "bn-spnormalizer.h"
 
 typedef enum {
@@ -32,6 +33,7 @@ typedef struct {
   size_t pattern_length;
   char *content;
   size_t content_length;
+  BnRegex *regex; /* REPLACE, in the place of pattern */
   size_t start, stop;
   gboolean removes_first; /* METASPACE */
   gboolean removes_more;  /* PIECE_SPACE: of each piece until there is text */
@@ -43,7 +45,10 @@ typedef struct {
   gboolean is_open;
 } BnStage;
 
-/* Takes the texts of stages. Tokens that have one of the attributes hidden
+/* Frees what a stage has. */
+void bn_stage_clear (BnStage *self);
+
+/* Takes what stages have. Tokens that have one of the attributes hidden
  * appear only if asked for, those that have one of never not at all. Without
  * BN_TOKEN_UNKNOWN in hidden the unknown token always appears. */
 BnDecoder *bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,

@@ -59,6 +59,14 @@ is_map (const BnStage *stage)
   return stage->type <= BN_STAGE_BYTE_LEVEL;
 }
 
+void
+bn_stage_clear (BnStage *self)
+{
+  g_clear_pointer (&self->pattern, g_free);
+  g_clear_pointer (&self->content, g_free);
+  g_clear_pointer (&self->regex, bn_regex_free);
+}
+
 BnDecoder *
 bn_decoder_new (const BnVocab *vocab, gboolean uses_pieces,
     const BnStage *stages, unsigned n_stages, unsigned hidden, unsigned never)
@@ -204,7 +212,51 @@ append_replaced (GString *out, const char *text, size_t length,
     g_string_append_len (out, content, (gssize) content_length);
     text = found + pattern_length;
   }
+  /* An empty pattern is around every character. */
+  while (pattern_length == 0 && text < end) {
+    uint32_t cp;
+    unsigned n =
+        bn_utf8_next ((const uint8_t *) text, (const uint8_t *) end, &cp);
+
+    g_string_append_len (out, content, (gssize) content_length);
+    g_string_append_len (out, text, n);
+    text += n;
+  }
   g_string_append_len (out, text, end - text);
+  if (pattern_length == 0)
+    g_string_append_len (out, content, (gssize) content_length);
+}
+
+/* The same for an expression; where one of its limits is reached, the rest
+ * stays as it is. */
+static void
+append_matches_replaced (const BnStage *stage, BnScratch *scratch,
+    const char *text, size_t length, GString *out)
+{
+  BnRegexIter iter;
+  size_t last = 0, start, end;
+
+  bn_regex_iter_init (
+      &iter, stage->regex, scratch, (const uint8_t *) text, length);
+  while (bn_regex_iter_next (&iter, &start, &end)) {
+    g_string_append_len (out, text + last, (gssize) (start - last));
+    g_string_append_len (out, stage->content, (gssize) stage->content_length);
+    last = end;
+  }
+  g_string_append_len (out, text + last, (gssize) (length - last));
+}
+
+static void
+append_replacement (const BnStage *stage, BnScratch *scratch, const char *text,
+    size_t length, GString *out)
+{
+  if (length == 0)
+    return;
+  if (stage->regex)
+    append_matches_replaced (stage, scratch, text, length, out);
+  else
+    append_replaced (out, text, length, stage->pattern, stage->pattern_length,
+        stage->content, stage->content_length);
 }
 
 /* Marks of tokenization that the WordPiece and CTC decoders remove. */
@@ -329,13 +381,12 @@ append_bytes (const char *text, size_t length, GString *out)
 }
 
 static void
-append_mapped (const BnStage *stage, gboolean is_first, const char *text,
-    size_t length, GString *out)
+append_mapped (const BnStage *stage, BnScratch *scratch, gboolean is_first,
+    const char *text, size_t length, GString *out)
 {
   switch (stage->type) {
     case BN_STAGE_REPLACE:
-      append_replaced (out, text, length, stage->pattern, stage->pattern_length,
-          stage->content, stage->content_length);
+      append_replacement (stage, scratch, text, length, out);
       break;
     case BN_STAGE_METASPACE:
       append_replaced (out, text, length, stage->pattern, stage->pattern_length,
@@ -364,14 +415,14 @@ append_mapped (const BnStage *stage, gboolean is_first, const char *text,
 /* What the front stages make of a token; *text and *length are in buffers
  * then. */
 static void
-map_front (const BnDecoder *self, gboolean is_first, GString *buffers[2],
-    const char **text, size_t *length)
+map_front (const BnDecoder *self, BnScratch *scratch, gboolean is_first,
+    GString *buffers[2], const char **text, size_t *length)
 {
   for (unsigned i = 0; i < self->n_front; i++) {
     GString *out = buffers[i % 2];
 
     g_string_truncate (out, 0);
-    append_mapped (&self->stages[i], is_first, *text, *length, out);
+    append_mapped (&self->stages[i], scratch, is_first, *text, *length, out);
     *text = out->str;
     *length = out->len;
   }
@@ -386,6 +437,17 @@ get_source (
                               : bn_vocab_text (self->vocab, id, length));
 }
 
+/* Only expressions do. */
+static gboolean
+needs_scratch (const BnDecoder *self)
+{
+  for (unsigned i = 0; i < self->n_stages; i++) {
+    if (self->stages[i].regex)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* The results that are kept. */
 
 static void
@@ -394,6 +456,8 @@ make_texts (BnDecoder *self)
   const BnVocab *vocab = self->vocab;
   GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
   g_autoptr (GString) bytes = g_string_new (NULL);
+  g_autoptr (BnScratch) scratch =
+      needs_scratch (self) ? bn_scratch_new () : NULL;
   uint32_t *offsets = g_new (uint32_t, vocab->n_tokens + 1);
 
   offsets[0] = 0;
@@ -402,7 +466,7 @@ make_texts (BnDecoder *self)
     size_t length;
 
     get_source (self, id, &text, &length);
-    map_front (self, FALSE, buffers, &text, &length);
+    map_front (self, scratch, FALSE, buffers, &text, &length);
     g_string_append_len (bytes, text, (gssize) length);
     offsets[id + 1] = (uint32_t) bytes->len;
   }
@@ -522,6 +586,8 @@ bn_decode_begin (BnDecodeState *state, const BnDecoder *decoder, unsigned flags)
 {
   prepare ((BnDecoder *) decoder);
   *state = (BnDecodeState){.decoder = decoder, .flags = flags};
+  if (needs_scratch (decoder))
+    state->scratch = bn_scratch_new ();
   state->stages = g_new0 (BnStageState, decoder->n_stages + 1);
   for (unsigned i = decoder->n_front; i < decoder->n_stages; i++)
     state->stages[i].held = g_string_new (NULL);
@@ -535,6 +601,7 @@ bn_decode_clear (BnDecodeState *state)
     return;
   for (unsigned i = state->decoder->n_front; i < state->decoder->n_stages; i++)
     g_string_free (state->stages[i].held, TRUE);
+  g_clear_pointer (&state->scratch, bn_scratch_free);
   g_free (state->stages);
   *state = (BnDecodeState){.decoder = NULL};
 }
@@ -557,7 +624,7 @@ takes_parts (const BnStage *stage)
     case BN_STAGE_WORD_PIECE:
       return !stage->cleans;
     case BN_STAGE_REPLACE: /* parts are whole characters */
-      return stage->pattern_length > 0
+      return stage->regex == NULL && stage->pattern_length > 0
              && bn_utf8_announced_length ((uint8_t) *stage->pattern)
                     == stage->pattern_length;
     default:
@@ -747,7 +814,7 @@ feed_token (BnDecodeState *state, unsigned i, const char *text, size_t length,
           own->n_tokens++ == 0 && !(state->flags & BN_DECODE_KEEP_SPACE);
 
       g_string_truncate (own->held, 0);
-      append_mapped (stage, is_first, text, length, own->held);
+      append_mapped (stage, state->scratch, is_first, text, length, own->held);
       feed (state, i + 1, own->held->str, own->held->len, out);
     }
   }
@@ -892,7 +959,7 @@ push_complex (BnDecodeState *state, uint32_t id, GString *out)
     GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
 
     get_source (decoder, id, &text, &length);
-    map_front (decoder, TRUE, buffers, &text, &length);
+    map_front (decoder, state->scratch, TRUE, buffers, &text, &length);
     feed (state, decoder->n_front, text, length, out);
     for (int i = 0; i < 2; i++)
       g_string_free (buffers[i], TRUE);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "bn-json.h"
+#include "bn-scratch.h"
 #include "bn-spnormalizer.h"
 #include "bn-unicode.h"
 #include "bn-vocab.h"
@@ -65,6 +66,7 @@ typedef struct {
   const BnDecoder *decoder;
   unsigned flags;
   BnStageState *stages;
+  BnScratch *scratch; /* NULL if no stage needs it */
   uint32_t token;     /* that goes through the stages */
   gboolean has_token; /* one has been shown */
   gboolean is_plain;  /* the stages let whole characters pass */

@@ -26,6 +26,7 @@ PARTS = ["a", "b", "##", "##a", "</w>", "<0xE2>", "<0x96>", "<0x81>",
          "\u0123", "\u20ac", "\U0001f642", "\u0301", "H", "is", "\n"]
 CHARACTERS = ["\u2581", " ", "a", "H", "_", "\u20ac", "."]
 STRINGS = CHARACTERS + ["##", "</w>", "ab", "aa", "<pad>", "  "]
+REGEXES = ["\\s+", "a*", "[ab]", "^a|b$", "(?<=a)b", ".", "<0x(..)>"]
 SCHEMES = ["always", "never", "first"]
 
 
@@ -41,7 +42,7 @@ def step():
         return {"type": "WordPiece", "prefix": random.choice(["##", "a", ""]),
                 "cleanup": random.random() < 0.5}
     if kind == 3:
-        return {"type": "BPEDecoder", "suffix": random.choice(STRINGS)}
+        return {"type": "BPEDecoder", "suffix": random.choice(STRINGS + [""])}
     if kind == 4:
         return {"type": "ByteFallback"}
     if kind == 5:
@@ -51,7 +52,9 @@ def step():
                 "start": random.randrange(3), "stop": random.randrange(3)}
     if kind == 7:
         return {"type": "Replace",
-                "pattern": {"String": random.choice(STRINGS)},
+                "pattern": {"String": random.choice(STRINGS + [""])}
+                if random.random() < 0.5
+                else {"Regex": random.choice(REGEXES)},
                 "content": random.choice(STRINGS + [""])}
     return {"type": "CTC", "pad_token": random.choice(["<pad>", "a"]),
             "word_delimiter_token": random.choice(["|", "\u2581"]),

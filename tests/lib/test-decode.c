@@ -242,6 +242,8 @@ static const struct {
     {"{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},2]}",
         "$.decoders[1]"},
     {"{\"type\":\"Replace\",\"content\":\"\"}", "pattern"},
+    {"{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(\"},\"content\":\"\"}",
+        "$.pattern.Regex"},
     {"{\"type\":\"Replace\",\"pattern\":{},\"content\":\"\"}", "$.pattern"},
 };
 
