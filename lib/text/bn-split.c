@@ -99,19 +99,43 @@ step_clear (gpointer data)
 /* Words. */
 
 static gboolean
+grow_starts (BnWords *words)
+{
+  size_t n = MAX (words->n_reserved * 2, 64);
+  uint32_t *starts = g_try_realloc_n (words->starts, n + 1, sizeof *starts);
+
+  if (!starts)
+    return FALSE;
+  words->starts = starts;
+  words->n_reserved = n;
+  return TRUE;
+}
+
+static inline gboolean
 push_start (BnWords *words)
 {
-  if (words->n_words == words->n_reserved) {
-    size_t n = MAX (words->n_reserved * 2, 64);
-    uint32_t *starts = g_try_realloc_n (words->starts, n + 1, sizeof *starts);
-
-    if (!starts)
-      return FALSE;
-    words->starts = starts;
-    words->n_reserved = n;
-  }
+  if (words->n_words == words->n_reserved && !grow_starts (words))
+    return FALSE;
   words->starts[words->n_words++] = (uint32_t) words->text.length;
   return TRUE;
+}
+
+/* Copies a word, which is short as a rule, by two moves that may overlap. */
+static inline void
+copy_word (uint8_t *out, const uint8_t *word, size_t size)
+{
+  if (size >= 16) {
+    memcpy (out, word, size);
+  } else if (size >= 8) {
+    memcpy (out, word, 8);
+    memcpy (out + size - 8, word + size - 8, 8);
+  } else if (size >= 4) {
+    memcpy (out, word, 4);
+    memcpy (out + size - 4, word + size - 4, 4);
+  } else {
+    for (size_t i = 0; i < size; i++)
+      out[i] = word[i];
+  }
 }
 
 /* The bytes that the characters of a word stand for. */
@@ -132,18 +156,22 @@ append_bytes (BnBuffer *out, const uint8_t *p, const uint8_t *end)
   return TRUE;
 }
 
-static gboolean
-push_word (Run *run, Piece piece)
+static inline gboolean
+push_word (Run *run, const uint8_t *start, const uint8_t *end)
 {
   BnWords *words = run->words;
   BnBuffer *text = &words->text;
-  size_t size = (size_t) (piece.end - piece.start);
+  size_t size = (size_t) (end - start);
 
   if (size > UINT32_MAX - text->length || !push_start (words))
     return FALSE;
   if (run->has_tables)
-    return append_bytes (text, piece.start, piece.end);
-  return bn_buffer_append (text, piece.start, size);
+    return append_bytes (text, start, end);
+  if (size > text->n_reserved - text->length && !bn_buffer_reserve (text, size))
+    return FALSE;
+  copy_word (text->data + text->length, start, size);
+  text->length += size;
+  return TRUE;
 }
 
 /* Hands a part of a piece on. */
@@ -151,13 +179,14 @@ static inline gboolean
 hand_on (Run *run, const Step *step, const Piece *whole, const uint8_t *start,
     const uint8_t *end)
 {
-  Piece piece = {start, end, whole->is_first && start == whole->start};
-
   if (start == end)
     return TRUE;
-  step++;
-  return step == run->end ? push_word (run, piece)
-                          : step->run (run, step, piece);
+  if (step + 1 == run->end)
+    return push_word (run, start, end);
+
+  Piece piece = {start, end, whole->is_first && start == whole->start};
+
+  return step[1].run (run, step + 1, piece);
 }
 
 /* Matches and gaps, put together as the behaviour says. */
@@ -506,52 +535,57 @@ starts_with (Piece piece, const char *text, size_t size)
          && memcmp (piece.start, text, size) == 0;
 }
 
-/* Cuts in front of every replacement character. */
-static gboolean
-cut_metaspace (
-    Run *run, const Step *step, const BnBuffer *buffer, gboolean is_first)
-{
-  Piece piece = {buffer->data, buffer->data + buffer->length, is_first};
-  const uint8_t *start = piece.start, *p = start;
-
-  while (p < piece.end) {
-    p = memmem (
-        p, (size_t) (piece.end - p), step->replacement, step->replacement_size);
-    if (!p)
-      break;
-    if (!hand_on (run, step, &piece, start, p))
-      return FALSE;
-    start = p;
-    p += step->replacement_size;
-  }
-  return hand_on (run, step, &piece, start, piece.end);
-}
-
+/* Spaces become replacement characters. With is_split there is a piece in
+ * front of each of these; then the buffer holds no more than one piece. */
 static gboolean
 run_metaspace (Run *run, const Step *step, Piece piece)
 {
   BnBuffer *buffer = buffer_of (run, step);
   const uint8_t *p = piece.start;
+  gboolean is_first = piece.is_first;
 
   if ((step->prepend == PREPEND_ALWAYS
-          || (step->prepend == PREPEND_FIRST && piece.is_first))
+          || (step->prepend == PREPEND_FIRST && is_first))
       && *p != ' '
       && !starts_with (piece, step->replacement, step->replacement_size)
       && !bn_buffer_append (buffer, step->replacement, step->replacement_size))
     return FALSE;
   while (p < piece.end) {
-    const uint8_t *space = memchr (p, ' ', (size_t) (piece.end - p));
-    const uint8_t *stop = space ? space : piece.end;
+    const uint8_t lead = (uint8_t) step->replacement[0], *start = p;
 
-    if (!bn_buffer_append (buffer, p, (size_t) (stop - p))
-        || (space
-            && !bn_buffer_append (
-                buffer, step->replacement, step->replacement_size)))
+    while (p < piece.end && *p != ' ' && *p != lead)
+      p++;
+    if (!bn_buffer_reserve (
+            buffer, (size_t) (p - start) + step->replacement_size))
       return FALSE;
-    p = space ? space + 1 : stop;
+    copy_word (buffer->data + buffer->length, start, (size_t) (p - start));
+    buffer->length += (size_t) (p - start);
+    if (p == piece.end)
+      break;
+
+    Piece rest = {p, piece.end, FALSE};
+    size_t size = *p == ' ' ? 1 : step->replacement_size;
+
+    if (*p != ' '
+        && !starts_with (rest, step->replacement, step->replacement_size)) {
+      buffer->data[buffer->length++] = *p++;
+      continue;
+    }
+    if (step->is_split && buffer->length > 0) {
+      Piece whole = {buffer->data, buffer->data + buffer->length, is_first};
+
+      if (!hand_on (run, step, &whole, whole.start, whole.end))
+        return FALSE;
+      buffer->length = 0;
+      is_first = FALSE;
+    }
+    copy_word (buffer->data + buffer->length, (uint8_t *) step->replacement,
+        step->replacement_size);
+    buffer->length += step->replacement_size;
+    p += size;
   }
-  return step->is_split ? cut_metaspace (run, step, buffer, piece.is_first)
-                        : hand_on_buffer (run, step, &piece, buffer);
+  piece.is_first = is_first;
+  return hand_on_buffer (run, step, &piece, buffer);
 }
 
 /* Splitters for sets. */
@@ -1017,8 +1051,8 @@ bn_splitter_apply (const BnSplitter *self, BnScratch *scratch,
   if (!reserve_buffers (words, n_steps))
     return FALSE;
   if (length > 0) {
-    gboolean has_all =
-        n_steps > 0 ? steps->run (&run, steps, piece) : push_word (&run, piece);
+    gboolean has_all = n_steps > 0 ? steps->run (&run, steps, piece)
+                                   : push_word (&run, text, text + length);
 
     if (!has_all)
       return FALSE;
