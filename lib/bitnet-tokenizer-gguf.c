@@ -178,11 +178,13 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
         KEY_PREFIX);
     return NULL;
   }
-  if (tokens->count >= G_MAXINT32 || tokens->size >= G_MAXUINT32) {
+  if (tokens->count > BN_MAX_TOKENS || tokens->size > BN_MAX_VOCAB_SIZE) {
     fail (error, gguf,
-        "%stokens has %" G_GUINT64_FORMAT " tokens of %" G_GUINT64_FORMAT
-        " bytes, at most 2 147 483 646 tokens and 4 GiB can be used",
-        KEY_PREFIX, tokens->count, tokens->size);
+        "%stokens at offset %" G_GUINT64_FORMAT " has %" G_GUINT64_FORMAT
+        " tokens of %" G_GUINT64_FORMAT
+        " bytes, expected at most %u tokens of %u bytes",
+        KEY_PREFIX, tokens->offset, tokens->count, tokens->size, BN_MAX_TOKENS,
+        BN_MAX_VOCAB_SIZE);
     return NULL;
   }
   if (!find_array (
@@ -323,11 +325,11 @@ find_merges (const BnGguf *gguf, const BnGgufKv **merges, GError **error)
     return fail (error, gguf,
         KEY_PREFIX "merges is missing; a vocabulary of BPE cannot encode "
                    "without it, convert the model again");
-  if ((*merges)->count >= G_MAXUINT32)
+  if ((*merges)->count > BN_MAX_MERGES)
     return fail (error, gguf,
-        KEY_PREFIX "merges has %" G_GUINT64_FORMAT
-                   " elements, expected less than 4 294 967 295",
-        (*merges)->count);
+        KEY_PREFIX "merges at offset %" G_GUINT64_FORMAT
+                   " has %" G_GUINT64_FORMAT " elements, expected at most %u",
+        (*merges)->offset, (*merges)->count, BN_MAX_MERGES);
   return TRUE;
 }
 

@@ -217,11 +217,11 @@ build_vocab (const BnFile *file, const BnSpProto *proto,
   g_autoptr (BnVocab) vocab = NULL;
   size_t n_tokens = proto->n_pieces + options->n_added;
 
-  if (proto->text_size >= UINT32_MAX - 1 || n_tokens >= G_MAXINT32) {
+  if (proto->text_size > BN_MAX_VOCAB_SIZE || n_tokens > BN_MAX_TOKENS) {
     fail (file, 0, error,
         "found %" G_GSIZE_FORMAT " pieces of %" G_GSIZE_FORMAT
-        " bytes, expected less than 2 147 483 647 and 4 GiB",
-        n_tokens, proto->text_size);
+        " bytes, expected at most %u of %u bytes",
+        n_tokens, proto->text_size, BN_MAX_TOKENS, BN_MAX_VOCAB_SIZE);
     return NULL;
   }
   vocab = bn_vocab_new (

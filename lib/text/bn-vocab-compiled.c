@@ -117,7 +117,7 @@ read_info (BnVocab *self)
   const Info *info =
       bn_compiled_get_n (self->compiled, BN_SECTION_VOCAB, sizeof *info, 1);
 
-  if (info == NULL || info->n_tokens == 0 || info->n_tokens >= G_MAXINT32
+  if (info == NULL || info->n_tokens == 0 || info->n_tokens > BN_MAX_TOKENS
       || info->spelling > BN_SPELLING_METASPACE
       || info->hash != hash_of_seed (info->seed))
     return FALSE;

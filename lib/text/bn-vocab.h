@@ -20,9 +20,11 @@ enum {
   BN_VOCAB_MAX_SPECIAL_SIZE = 4 << 20,
 };
 
-/* Ids in files other than GGUF are below it; the largest vocabularies have
- * some hundred thousand tokens. */
+/* What a source may have, so that no file can take memory without bound; the
+ * largest vocabularies have some hundred thousand tokens and merges. */
 #define BN_MAX_TOKENS (1u << 22)
+#define BN_MAX_VOCAB_SIZE (512u << 20) /* bytes of all texts */
+#define BN_MAX_MERGES (1u << 23)
 
 /* The first seven are the values of BitnetTokenAttributes. */
 typedef enum {
