@@ -10,13 +10,16 @@
 #include "bitnet-error.h"
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
+#include "text/bn-rankbpe.h"
 #include "text/bn-rawbpe.h"
+#include "text/bn-tokjson.h"
 #include "text/bn-rwkv.h"
 #include "text/bn-spmodel.h"
 #include "text/bn-store.h"
 #include "text/bn-wordpiece.h"
 
 #define KEY_PREFIX "tokenizer.ggml."
+#define KEY_JSON "tokenizer.huggingface.json"
 #define PRE_DEFAULT "default"
 
 enum {
@@ -388,6 +391,22 @@ compile_raw_bpe (const void *bpe, BnCompiledWriter *writer)
   bn_rawbpe_compile (bpe, writer);
 }
 
+/* Some files of Kimi have no merges: there the ids are the ranks. */
+static gboolean
+has_ranks (const BnGguf *gguf, const BnPretok *pretok)
+{
+  return strcmp (pretok->name, "kimi-k2") == 0
+         && bn_gguf_find_kv (gguf, KEY_PREFIX "merges") == NULL;
+}
+
+static BnEncoder *
+load_rank_bpe (const BnPretokSet *set, BnVocab **vocab)
+{
+  BnRankBpe *bpe = bn_rankbpe_new (*vocab, set);
+
+  return bn_encoder_new_rank_bpe (g_steal_pointer (vocab), bpe);
+}
+
 /* Words are rows of bytes, spelled in characters of the GPT-2 table. */
 static BnEncoder *
 load_byte_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
@@ -439,8 +458,38 @@ load_raw_bpe (BnTokenizer *self, const BnGguf *gguf, const BnPretok *pretok,
     self->compile = compile_raw_bpe;
     self->model = bpe;
   }
+  self->raw_bpe = bpe;
   return bn_encoder_new_raw_bpe (
       g_steal_pointer (vocab), g_steal_pointer (&bpe));
+}
+
+/* Special tokens as Hugging Face finds them: from left to right, the longest
+ * of those that begin in one place. */
+static void
+find_leftmost (BnTokenizer *self)
+{
+  const BnVocab *vocab = self->vocab;
+  g_autoptr (GArray) added = g_array_new (FALSE, FALSE, sizeof (BnAddedToken));
+
+  for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+    unsigned attributes = vocab->attributes[id];
+    BnAddedToken token = {.id = id};
+
+    if (!(attributes
+            & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN | BN_TOKEN_USER_DEFINED)))
+      continue;
+    token.text = (const char *) bn_vocab_text (vocab, id, &token.length);
+    if (attributes & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN))
+      token.flags |= BN_ADDED_SPECIAL;
+    if (attributes & BN_TOKEN_LSTRIP)
+      token.flags |= BN_ADDED_LSTRIP;
+    if (attributes & BN_TOKEN_RSTRIP)
+      token.flags |= BN_ADDED_RSTRIP;
+    g_array_append_val (added, token);
+  }
+  if (added->len > 0)
+    bn_encoder_set_added (self->encoder,
+        bn_added_new ((const BnAddedToken *) added->data, added->len), NULL);
 }
 
 static gboolean
@@ -452,13 +501,15 @@ load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   gboolean drops_spaces = strcmp (family->name, "whitespace") == 0;
   const BnPretok *pretok = is_gemma ? bn_pretok_find (family->name)
                                     : find_pretok (gguf, vocab, error);
+  gboolean as_hf = self->fidelity == BN_FIDELITY_HUGGINGFACE;
+  gboolean normalizes;
   const BnPretokSet *set;
 
   if (pretok == NULL)
     return FALSE;
-  set = self->fidelity == BN_FIDELITY_HUGGINGFACE && pretok->set_hf
-            ? pretok->set_hf
-            : pretok->set;
+  set = as_hf && pretok->set_hf ? pretok->set_hf : pretok->set;
+  normalizes = as_hf && (pretok->flags & BN_PRETOK_NFC);
+  bn_gguf_get_bool (gguf, KEY_PREFIX "normalizer.nfc", &normalizes);
   if (pretok->flags & BN_PRETOK_NO_BOS)
     vocab->roles[BN_ROLE_BOS] = BN_TOKEN_NONE;
   if (pretok->flags & BN_PRETOK_RAW)
@@ -473,11 +524,20 @@ load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   self->clean_spaces = (pretok->flags & BN_PRETOK_CLEAN_SPACES) != 0;
   self->vocab = vocab;
   self->encoder =
-      pretok->flags & BN_PRETOK_RAW
-          ? load_raw_bpe (
-              self, gguf, pretok, set, drops_spaces, &vocab, cancellable, error)
+      pretok->flags & BN_PRETOK_RAW ? load_raw_bpe (
+          self, gguf, pretok, set, drops_spaces, &vocab, cancellable, error)
+      : has_ranks (gguf, pretok)
+          ? load_rank_bpe (set, &vocab)
           : load_byte_bpe (self, gguf, pretok, set, &vocab, cancellable, error);
-  return self->encoder != NULL;
+  if (self->encoder == NULL)
+    return FALSE;
+  if (normalizes)
+    bn_encoder_set_nfc (self->encoder);
+  if (as_hf)
+    find_leftmost (self);
+  self->identity = g_strdup_printf ("cut by %s%s%s", set->name,
+      normalizes ? ", normalized" : "", as_hf ? ", leftmost" : "");
+  return TRUE;
 }
 
 static gboolean
@@ -766,6 +826,40 @@ save_compiled (const BnTokenizer *self, BnStore *store)
   bn_store_save (store, writer);
 }
 
+/* The tokenizer.json that a file may carry. It says more than the other keys,
+ * but llama.cpp does not read it. NULL if there is none that fits. */
+static BnTokenizer *
+load_embedded (
+    const BnGguf *gguf, BnFidelity fidelity, GCancellable *cancellable)
+{
+  const BnGgufKv *kv = bn_gguf_find_kv (gguf, KEY_JSON);
+  const BnGgufKv *tokens = bn_gguf_find_kv (gguf, KEY_PREFIX "tokens");
+  g_autofree char *path =
+      g_strdup_printf ("%s: " KEY_JSON, bn_gguf_get_path (gguf));
+  g_autoptr (BnTokenizer) self = NULL;
+  g_autoptr (GError) error = NULL;
+  BnJsonDocument document = {.path = path};
+  BnJson root;
+
+  if (kv == NULL || fidelity == BN_FIDELITY_LLAMA_CPP
+      || !bn_gguf_kv_get_string (kv, 0, &document.text, &document.size))
+    return NULL;
+  if (bn_json_open (&document, &root, &error))
+    self = bn_tokjson_read (root, fidelity, cancellable, &error);
+  if (self == NULL) {
+    g_info ("%s; the other keys are read", error->message);
+    return NULL;
+  }
+  if (tokens && self->vocab->n_tokens > tokens->count) {
+    g_info ("%s has %u tokens, the model %" G_GUINT64_FORMAT
+            "; the other keys are read",
+        path, self->vocab->n_tokens, tokens->count);
+    return NULL;
+  }
+  self->chat_template = bn_gguf_dup_string (gguf, "tokenizer.chat_template");
+  return g_steal_pointer (&self);
+}
+
 BnTokenizer *
 bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
@@ -776,6 +870,9 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
   g_autoptr (BnStore) store = NULL;
   BnVocab *vocab = NULL;
 
+  self = load_embedded (gguf, fidelity, cancellable);
+  if (self)
+    return g_steal_pointer (&self);
   if (family == NULL) {
     fail_model (gguf, model, error);
     return NULL;

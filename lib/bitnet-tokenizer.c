@@ -9,6 +9,7 @@
 #include "bitnet-private.h"
 #include "bitnet-tokenizer-private.h"
 #include "text/bn-clean.h"
+#include "text/bn-rawbpe.h"
 #include "text/bn-source.h"
 
 struct _BitnetTokenizer {
@@ -186,6 +187,8 @@ make_id (const BnTokenizer *parts)
     bn_bpe_foreach_merge (parts->bpe, digest_merge, content);
   if (parts->char_bpe)
     bn_char_bpe_foreach_merge (parts->char_bpe, digest_merge, content);
+  if (parts->raw_bpe)
+    bn_rawbpe_foreach_merge (parts->raw_bpe, digest_merge, content);
   if (parts->identity)
     digest_string (content, parts->identity);
   flush_digest (checksum, content);

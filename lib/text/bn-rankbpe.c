@@ -404,6 +404,10 @@ bn_ranks_build (const BnRanks *self, const BnRanksOptions *options,
   tokenizer->encoder = bn_encoder_new_rank_bpe (g_steal_pointer (&vocab), bpe);
   tokenizer->fidelity = fidelity;
   tokenizer->pre = g_strdup (options->pre);
+  tokenizer->identity =
+      g_strdup_printf ("ranks from %u, cut by %s%s%s", options->first_id,
+          options->set->name, options->normalizes ? ", normalized" : "",
+          fidelity == BN_FIDELITY_LLAMA_CPP ? ", longest first" : "");
   tokenizer->add_bos =
       options->add_bos && tokenizer->vocab->roles[BN_ROLE_BOS] != BN_TOKEN_NONE;
   if (options->normalizes)

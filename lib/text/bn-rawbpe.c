@@ -106,6 +106,15 @@ bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer)
 }
 
 void
+bn_rawbpe_foreach_merge (const BnRawBpe *self,
+    void (*visit) (
+        uint32_t left, uint32_t right, uint32_t merged, void *user_data),
+    void *user_data)
+{
+  bn_merges_foreach (&self->merges, visit, user_data);
+}
+
+void
 bn_rawbpe_free (BnRawBpe *self)
 {
   bn_merges_clear (&self->merges);

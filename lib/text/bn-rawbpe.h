@@ -31,6 +31,12 @@ void bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer);
 /* Adds merges of the next ranks; see bn_merges_add(). */
 void bn_rawbpe_add_merges (BnRawBpe *self, BnMerge *merges, size_t n);
 
+/* The merges that can be made, in the order of their ranks, for digests. */
+void bn_rawbpe_foreach_merge (const BnRawBpe *self,
+    void (*visit) (
+        uint32_t left, uint32_t right, uint32_t merged, void *user_data),
+    void *user_data);
+
 /* Appends the ids of a text. FALSE if memory is short. */
 gboolean bn_rawbpe_encode (const BnRawBpe *self, BnScratch *scratch,
     const uint8_t *text, size_t length, BnIds *out);

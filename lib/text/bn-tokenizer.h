@@ -27,6 +27,7 @@ typedef struct {
   BnVocab *decode_vocab; /* of decoder, where that has other texts; or NULL */
   const BnBpe *bpe;      /* of encoder; NULL for other algorithms */
   const BnCharBpe *char_bpe; /* the same */
+  const struct BnRawBpe *raw_bpe;
   /* Adds the tables of model, which is of encoder; NULL if there are none, or
    * if they were compiled before. */
   void (*compile) (const void *model, BnCompiledWriter *writer);

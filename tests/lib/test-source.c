@@ -11,6 +11,8 @@
 #include "bitnet-tokenizer-private.h"
 #include "bn-beside.h"
 #include "bn-tiktoken.h"
+#include "gguf/bn-gguf.h"
+#include "test-vocab.h"
 
 enum { NONE = G_MAXINT };
 
@@ -645,6 +647,110 @@ test_tekken (Fixture *self, gconstpointer data)
   }
 }
 
+static BitnetTokenizer *
+load_gguf (TestVocab *vocab, BitnetFidelity fidelity)
+{
+  g_autoptr (GBytes) bytes = test_vocab_to_bytes (vocab);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BnGguf) gguf = bn_gguf_new_from_bytes (bytes, "test", &error);
+  BitnetTokenizer *tokenizer;
+
+  g_assert_no_error (error);
+  tokenizer = bitnet_tokenizer_new_from_gguf (gguf, fidelity, NULL, &error);
+  g_assert_no_error (error);
+  return tokenizer;
+}
+
+#define E_AND_ACUTE "e\xCC\x81"
+
+/* A GGUF file with the results of either reference. */
+static void
+test_fidelity (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) llama = NULL, hf = NULL, normalized = NULL;
+
+  test_vocab_set_string (vocab, "tokenizer.ggml.pre", "qwen2");
+  llama = load_gguf (vocab, BITNET_FIDELITY_LLAMA_CPP);
+  hf = load_gguf (vocab, BITNET_FIDELITY_HUGGINGFACE);
+  expect_ids (llama, E_AND_ACUTE, 0, "101 204 129");
+  expect_ids (hf, E_AND_ACUTE, 0, "271");
+  g_assert_cmpstr (
+      bitnet_tokenizer_get_id (llama), !=, bitnet_tokenizer_get_id (hf));
+
+  /* The key counts for both. */
+  test_vocab_set_bool (vocab, "tokenizer.ggml.normalizer.nfc", TRUE);
+  normalized = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  expect_ids (normalized, E_AND_ACUTE, 0, "271");
+  g_assert_cmpstr (bitnet_tokenizer_get_id (llama), !=,
+      bitnet_tokenizer_get_id (normalized));
+}
+
+/* llama.cpp finds the longest special token first, Hugging Face the first. */
+static void
+test_overlap (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  guint32 first = test_vocab_add (vocab, "<1>", 4, 0);
+  guint32 second = test_vocab_add (vocab, ">xy2>", 4, 0);
+  g_autoptr (BitnetTokenizer) llama =
+      load_gguf (vocab, BITNET_FIDELITY_LLAMA_CPP);
+  g_autoptr (BitnetTokenizer) hf =
+      load_gguf (vocab, BITNET_FIDELITY_HUGGINGFACE);
+  g_autofree char *of_llama = g_strdup_printf ("60 49 %u", second);
+  g_autofree char *of_hf = g_strdup_printf ("%u 120 121 50 62", first);
+
+  expect_ids (llama, "<1>xy2>", 0, of_llama);
+  expect_ids (hf, "<1>xy2>", 0, of_hf);
+}
+
+/* A file may carry a tokenizer.json, which says more than the other keys. */
+static void
+test_embedded (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autofree char *json = make_tokenizer_json ();
+  g_autofree char *larger = NULL;
+  g_autoptr (BitnetTokenizer) embedded = NULL, keys = NULL, broken = NULL;
+  g_autoptr (BitnetTokenizer) too_large = NULL;
+
+  test_vocab_set_string (vocab, "tokenizer.huggingface.json", json);
+  test_vocab_set_string (vocab, "tokenizer.chat_template", "T");
+  embedded = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  keys = load_gguf (vocab, BITNET_FIDELITY_LLAMA_CPP);
+  expect_ids (embedded, "hello", 0, "104 101 108 108 111");
+  g_assert_cmpuint (bitnet_tokenizer_get_vocab_size (embedded), ==, 258);
+  g_assert_cmpstr (bitnet_tokenizer_get_chat_template (embedded), ==, "T");
+  g_assert_cmpuint (bitnet_tokenizer_get_vocab_size (keys), >, 258);
+
+  test_vocab_set_string (vocab, "tokenizer.huggingface.json", "{");
+  broken = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  g_assert_cmpstr (
+      bitnet_tokenizer_get_id (broken), ==, bitnet_tokenizer_get_id (keys));
+  larger = g_strdup (json);
+  memcpy (strstr (larger, "257}"), "999}", strlen ("999}"));
+  test_vocab_set_string (vocab, "tokenizer.huggingface.json", larger);
+  too_large = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  g_assert_cmpstr (
+      bitnet_tokenizer_get_id (too_large), ==, bitnet_tokenizer_get_id (keys));
+}
+
+/* Without merges the ids of Kimi are ranks. */
+static void
+test_ranks_of_kimi (void)
+{
+  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) merges = NULL, ranks = NULL;
+  g_autofree char *expected = NULL;
+
+  test_vocab_set_string (vocab, "tokenizer.ggml.pre", "kimi-k2");
+  merges = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  test_vocab_remove (vocab, "tokenizer.ggml.merges");
+  ranks = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  expected = print_ids (merges, "hello world", 0);
+  expect_ids (ranks, "hello world", 0, expected);
+}
+
 static void
 test_cancelled (Fixture *self, gconstpointer data)
 {
@@ -680,5 +786,9 @@ main (int argc, char **argv)
   ADD ("/source/cancelled", test_cancelled);
 #undef ADD
   g_test_add_func ("/source/base64", test_base64);
+  g_test_add_func ("/source/gguf/fidelity", test_fidelity);
+  g_test_add_func ("/source/gguf/overlap", test_overlap);
+  g_test_add_func ("/source/gguf/embedded", test_embedded);
+  g_test_add_func ("/source/gguf/kimi", test_ranks_of_kimi);
   return g_test_run ();
 }
