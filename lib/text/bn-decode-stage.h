@@ -48,6 +48,25 @@ typedef struct {
 /* Frees what a stage has. */
 void bn_stage_clear (BnStage *self);
 
+/* Appends what a stage of one token makes of it; scratch is for
+ * expressions. */
+void bn_stage_append (const BnStage *stage, BnScratch *scratch,
+    gboolean is_first, const char *text, size_t length, GString *out);
+
+/* Whether pattern is at an end of a text. */
+gboolean bn_stage_starts (
+    const BnStage *stage, const char *text, size_t length);
+gboolean bn_stage_ends (const BnStage *stage, const char *text, size_t length);
+
+/* Appends a text with content for pattern; an empty one is around every
+ * character. */
+void bn_replace_append (GString *out, const char *text, size_t length,
+    const char *pattern, size_t pattern_length, const char *content,
+    size_t content_length);
+
+/* Removes marks of tokenization from the text that begins at start. */
+void bn_clean_token (GString *text, gsize start);
+
 /* Takes what stages have. Tokens that have one of the attributes hidden
  * appear only if asked for, those that have one of never not at all. Without
  * BN_TOKEN_UNKNOWN in hidden the unknown token always appears. */
