@@ -155,6 +155,8 @@ make_wordpiece (const BnTokjsonSource *source, const BnModelClass *model,
       .bert = bert,
   };
 
+  if (bert && bert->is_llama_cpp)
+    options.max_characters = BN_WORDPIECE_NO_LIMIT;
   if (source->model->kind == BN_TOKJSON_WORD_LEVEL) {
     options.continuation = NULL;
     options.max_characters = BN_WORDPIECE_NO_LIMIT;
@@ -176,8 +178,10 @@ gboolean
 bn_tokjson_make_bert_model (const BnTokjsonSource *source, BnJson normalizer,
     BnJson pre_tokenizer, BnWordModel *words)
 {
-  BnBertOptions options = {
-      .clean_text = TRUE, .split_chinese = TRUE, .lowercase = TRUE};
+  BnBertOptions options = {.clean_text = TRUE,
+      .split_chinese = TRUE,
+      .lowercase = TRUE,
+      .is_llama_cpp = source->is_llama_cpp};
 
   if (source->model->kind != BN_TOKJSON_WORD_PIECE
       || !has_type (normalizer, "BertNormalizer")

@@ -13,7 +13,8 @@ typedef struct {
   const BnTokjsonPieces *pieces;
   BnVocab *vocab;
   GCancellable *cancellable;
-  BnJson json; /* of the model, for messages */
+  BnJson json;           /* of the model, for messages */
+  gboolean is_llama_cpp; /* whose results count; only for WordPiece of BERT */
 } BnTokjsonSource;
 
 /* Byte-level BPE: of whole texts that set cuts into words, or of words of

@@ -222,7 +222,8 @@ make_stages (Reader *self, gboolean has_normalized, BnPipelineStages *stages,
   BnJson normalizer = self->members[NORMALIZER];
   BnJson pre_tokenizer = self->members[PRE_TOKENIZER];
   const BnTokjsonSource source = {&self->model, &self->pieces, self->vocab,
-      self->cancellable, self->members[MODEL]};
+      self->cancellable, self->members[MODEL],
+      self->tokenizer->fidelity == BN_FIDELITY_LLAMA_CPP};
   GError *local = NULL;
 
   if (bn_json_is_set (normalizer)

@@ -291,6 +291,7 @@ main (int argc, char **argv)
       {"llama-2", NULL, "llama-2"},
       {"bert", "bert-bge", NULL},
       {"bert", NULL, "bert/vocab.txt"},
+      {"bert", NULL, "bert/tokenizer.json"},
   };
 
   g_test_init (&argc, &argv, NULL);
