@@ -181,7 +181,7 @@ print_head (const Bench *self)
       bitnet_tokenizer_get_algorithm (self->tokenizer),
       bitnet_tokenizer_get_pre (self->tokenizer),
       bitnet_tokenizer_get_vocab_size (self->tokenizer));
-  printf ("%-*s %8s  %-6s %7s %9s %9s %9s\n", NAME_WIDTH, "text", "size",
+  printf ("%-*s %9s  %-6s %7s %9s %9s %9s\n", NAME_WIDTH, "text", "size",
       "test", "threads", "median", "min", "max");
   fflush (stdout);
 }
@@ -189,7 +189,7 @@ print_head (const Bench *self)
 static void
 print_row (const Row *row)
 {
-  printf ("%-*s %5.1f MB  %-6s %7u %9.2f %9.2f %9.2f MB/s %11.0f tokens/s\n",
+  printf ("%-*s %6.2f MB  %-6s %7u %9.2f %9.2f %9.2f MB/s %11.0f tokens/s\n",
       NAME_WIDTH, row->text->name, row->text->size / MEGA, row->test,
       row->n_threads, get_median (row), get_rate (row, row->seconds->len - 1),
       get_rate (row, 0), get_token_rate (row));
