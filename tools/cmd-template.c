@@ -33,32 +33,85 @@ options_clear (Options *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
+/* The text of a special token, or NULL. */
+static char *
+dup_special (BitnetTokenizer *tokenizer, BitnetSpecialToken which)
+{
+  guint32 token = bitnet_tokenizer_get_special (tokenizer, which);
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (token == BITNET_TOKEN_NONE)
+    return NULL;
+  bytes = bitnet_tokenizer_get_token_bytes (tokenizer, token);
+  return g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+}
+
+/* text: the template, or NULL for the one beside the tokenizer. */
+static BitnetTemplate *
+open_beside_tokenizer (const char *path, const char *text, GError **error)
+{
+  g_autoptr (BitnetTokenizer) tokenizer =
+      bitnet_tokenizer_new_from_file (path, BITNET_FIDELITY_AUTO, NULL, error);
+  g_autofree char *bos = NULL;
+  g_autofree char *eos = NULL;
+
+  if (tokenizer == NULL)
+    return NULL;
+  if (text == NULL)
+    text = bitnet_tokenizer_get_chat_template (tokenizer);
+  if (text == NULL) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_NOT_FOUND,
+        "%s: there is no chat template", path);
+    return NULL;
+  }
+  bos = dup_special (tokenizer, BITNET_SPECIAL_BOS);
+  eos = dup_special (tokenizer, BITNET_SPECIAL_EOS);
+  return bitnet_template_new_full (text, bos, eos, error);
+}
+
+static char *
+read_text (const char *path, GError **error)
+{
+  g_autofree char *text = NULL;
+  gsize length;
+
+  if (!g_file_get_contents (path, &text, &length, error))
+    return NULL;
+  if (strlen (text) != length) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
+        "%s: there is a NUL byte at offset %" G_GSIZE_FORMAT, path,
+        strlen (text));
+    return NULL;
+  }
+  return g_steal_pointer (&text);
+}
+
 static BitnetTemplate *
 open_template (const Options *options, GError **error)
 {
   g_autofree char *text = NULL;
-  g_autofree char *chosen = NULL;
+  g_autofree char *path = NULL;
   g_autoptr (BitnetModel) model = NULL;
-  gsize length;
+  g_autoptr (GError) local = NULL;
 
-  if (options->model != NULL || options->file == NULL) {
-    chosen = options->model ? g_strdup (options->model) : tool_default_model ();
-    model = bitnet_model_new_from_file (chosen, NULL, error);
-    if (model == NULL)
-      return NULL;
+  if (options->file != NULL) {
+    text = read_text (options->file, error);
+    if (text == NULL || options->model == NULL)
+      return text ? bitnet_template_new_from_text (text, error) : NULL;
   }
-  if (options->file == NULL)
-    return bitnet_template_new_from_model (model, error);
-  if (!g_file_get_contents (options->file, &text, &length, error))
-    return NULL;
-  if (strlen (text) != length) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TEMPLATE,
-        "%s: there is a NUL byte at offset %" G_GSIZE_FORMAT, options->file,
-        strlen (text));
+  path = options->model ? g_strdup (options->model) : tool_default_model ();
+  if (!g_file_test (path, G_FILE_TEST_IS_DIR))
+    model = bitnet_model_new_from_file (path, NULL, &local);
+  if (model == NULL
+      && (local == NULL
+          || g_error_matches (local, BITNET_ERROR, BITNET_ERROR_NOT_GGUF)))
+    return open_beside_tokenizer (path, text, error);
+  if (model == NULL) {
+    g_propagate_error (error, g_steal_pointer (&local));
     return NULL;
   }
-  return model ? bitnet_template_new_for_model (text, model, error)
-               : bitnet_template_new_from_text (text, error);
+  return text ? bitnet_template_new_for_model (text, model, error)
+              : bitnet_template_new_from_model (model, error);
 }
 
 /* A line for one row: what it became, or why it became nothing. */
@@ -204,7 +257,8 @@ cmd_template (int argc, char **argv)
       {"file", 'f', 0, G_OPTION_ARG_FILENAME, &options.file,
           "template in the Jinja language (default: the model's)", "FILE"},
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model,
-          "model with the template and the tokens (default: the demo model)",
+          "model or tokenizer with the template and the tokens (default: the "
+          "demo model)",
           "FILE"},
       {"messages", 0, 0, G_OPTION_ARG_FILENAME, &options.messages,
           "the messages, a JSON array or a file with one (default: standard "

@@ -19,7 +19,7 @@ bn_j_string_new (BnJ *j, const char *text, size_t size, BnJinjaTrust trust)
 {
   BnJString *string = bn_j_new (j, BnJString);
 
-  string->text = text;
+  string->text = text != NULL ? text : ""; /* of an empty buffer */
   string->size = size;
   string->n_chars = SIZE_MAX;
   if (trust == BN_JINJA_UNTRUSTED && size > 0) {
