@@ -341,7 +341,8 @@ write_gap (char *text, size_t size, uint32_t id)
 
 BnVocab *
 bn_tokjson_vocab_new (const BnTokjsonPieces *pieces,
-    const BnTokjsonAdded *added, BnSpelling spelling, GError **error)
+    const BnTokjsonAdded *added, BnSpelling spelling, gboolean is_llama_cpp,
+    GError **error)
 {
   g_autofree uint32_t *added_of = g_new (uint32_t, (size_t) added->n_ids + 1);
   g_autoptr (GString) buffer = g_string_new (NULL);
@@ -366,11 +367,13 @@ bn_tokjson_vocab_new (const BnTokjsonPieces *pieces,
     if (token) {
       text = token->text;
       length = token->length;
-      attributes |= is_piece ? 0 : BN_TOKEN_ADDED;
+      attributes |= is_piece || is_llama_cpp ? 0 : BN_TOKEN_ADDED;
     } else if (is_piece) {
       get_piece (pieces, id, buffer, &text, &length);
     } else {
       length = write_gap (gap, sizeof gap, id);
+      text += is_llama_cpp;
+      length -= is_llama_cpp;
       attributes = BN_TOKEN_UNUSED;
     }
     if (!bn_vocab_add (vocab, text, length, attributes,

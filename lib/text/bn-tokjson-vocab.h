@@ -48,6 +48,7 @@ gboolean bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
 
 /* The vocabulary of both, not sealed. Tokens of the model are normal, added
  * ones control or user-defined and, if the model does not know them, carry
- * BN_TOKEN_ADDED. */
+ * BN_TOKEN_ADDED; in the vocabularies of llama.cpp there is no difference. */
 BnVocab *bn_tokjson_vocab_new (const BnTokjsonPieces *pieces,
-    const BnTokjsonAdded *added, BnSpelling spelling, GError **error);
+    const BnTokjsonAdded *added, BnSpelling spelling, gboolean is_llama_cpp,
+    GError **error);

@@ -9,6 +9,7 @@
 
 #include "bitnet-error.h"
 #include "bn-pipeline.h"
+#include "bn-tokjson-llama.h"
 #include "bn-tokjson-model.h"
 #include "bn-tokjson-vocab.h"
 #include "bn-tokjson-words.h"
@@ -57,6 +58,12 @@ reader_clear (Reader *self)
   g_clear_pointer (&self->vocab, bn_vocab_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reader, reader_clear)
+
+static gboolean
+is_llama_cpp (const Reader *self)
+{
+  return self->tokenizer->fidelity == BN_FIDELITY_LLAMA_CPP;
+}
 
 static gboolean
 find_members (Reader *self, GError **error)
@@ -140,7 +147,8 @@ seal_vocab (Reader *self)
       self->vocab->n_tokens * sizeof *self->vocab->attributes);
 
   bn_vocab_seal (self->vocab);
-  for (uint32_t id = 0; id < self->vocab->n_tokens; id++)
+  for (uint32_t id = 0; id < self->vocab->n_tokens && !is_llama_cpp (self);
+       id++)
     self->vocab->attributes[id] =
         (self->vocab->attributes[id] & BN_TOKEN_EOG) | attributes[id];
 }
@@ -198,10 +206,13 @@ read_vocab (Reader *self, GError **error)
   if (!bn_tokjson_added_read (
           &self->added, self->members[ADDED_TOKENS], &self->pieces, error))
     return FALSE;
+  if (is_llama_cpp (self))
+    bn_tokjson_convert_added (&self->added);
   if (self->added.n_ids == 0)
     return bn_json_fail (self->model.vocab, error, "at least one token");
   self->vocab = bn_tokjson_vocab_new (&self->pieces, &self->added,
-      is_byte_level ? BN_SPELLING_BYTE_LEVEL : BN_SPELLING_METASPACE, error);
+      is_byte_level ? BN_SPELLING_BYTE_LEVEL : BN_SPELLING_METASPACE,
+      is_llama_cpp (self), error);
   if (self->vocab == NULL)
     return FALSE;
   if (bn_json_is_set (self->members[POST_PROCESSOR])
@@ -222,8 +233,7 @@ make_stages (Reader *self, gboolean has_normalized, BnPipelineStages *stages,
   BnJson normalizer = self->members[NORMALIZER];
   BnJson pre_tokenizer = self->members[PRE_TOKENIZER];
   const BnTokjsonSource source = {&self->model, &self->pieces, self->vocab,
-      self->cancellable, self->members[MODEL],
-      self->tokenizer->fidelity == BN_FIDELITY_LLAMA_CPP};
+      self->cancellable, self->members[MODEL], FALSE};
   GError *local = NULL;
 
   if (bn_json_is_set (normalizer)
@@ -306,6 +316,25 @@ new_added (Reader *self, const BnNormalizer *normalizer, gboolean is_normalized,
   return n > 0 ? bn_added_new (tokens, n) : NULL;
 }
 
+/* Its pieces are decoded as llama.cpp does; nothing is normalized. */
+static gboolean
+make_llama_cpp (Reader *self, GError **error)
+{
+  const BnTokjsonSource source = {&self->model, &self->pieces, self->vocab,
+      self->cancellable, self->members[MODEL], TRUE};
+  BnJson pre_tokenizer = self->members[PRE_TOKENIZER];
+  g_autoptr (BnSplitter) splitter = NULL;
+
+  if (bn_json_is_set (pre_tokenizer)
+      && !(splitter = bn_splitter_new_from_json (pre_tokenizer, error)))
+    return FALSE;
+  if (!bn_tokjson_make_llama_cpp (&source, splitter, self->members[NORMALIZER],
+          pre_tokenizer, self->tokenizer, error))
+    return FALSE;
+  self->vocab = NULL;
+  return TRUE;
+}
+
 static gboolean
 make_encoder (Reader *self, gboolean *is_changed, GError **error)
 {
@@ -347,7 +376,7 @@ make_decoder (Reader *self, gboolean is_changed, GError **error)
 
   if (is_changed) {
     BnVocab *other = bn_tokjson_vocab_new (
-        &self->pieces, &self->added, vocab->spelling, error);
+        &self->pieces, &self->added, vocab->spelling, FALSE, error);
 
     if (other == NULL)
       return FALSE;
@@ -405,10 +434,17 @@ read_sections (Reader *self, GError **error)
 
   if (!find_members (self, error)
       || !bn_tokjson_model_read (&self->model, self->members[MODEL], error)
-      || !read_vocab (self, error) || !make_encoder (self, &is_changed, error)
-      || !make_decoder (self, is_changed, error))
+      || !read_vocab (self, error))
     return FALSE;
-  self->tokenizer->pre = g_strdup ("default");
+  if (is_llama_cpp (self)) {
+    if (!make_llama_cpp (self, error))
+      return FALSE;
+  } else {
+    if (!make_encoder (self, &is_changed, error)
+        || !make_decoder (self, is_changed, error))
+      return FALSE;
+    self->tokenizer->pre = g_strdup ("default");
+  }
   self->tokenizer->identity = make_identity (self);
   return TRUE;
 }

@@ -290,8 +290,10 @@ main (int argc, char **argv)
       {"llama-2", NULL, "llama-2/tokenizer.model"},
       {"llama-2", NULL, "llama-2"},
       {"bert", "bert-bge", NULL},
+      {"llama-3", NULL, "llama-3"},
       {"bert", NULL, "bert/vocab.txt"},
       {"bert", NULL, "bert/tokenizer.json"},
+      {"bert", NULL, "bert"},
   };
 
   g_test_init (&argc, &argv, NULL);

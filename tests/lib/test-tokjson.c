@@ -334,6 +334,41 @@ test_specials (void)
   g_free (ids.data);
 }
 
+/* As llama.cpp reads it: the longest special token comes first, what looks
+ * special is, and text is cut by the set of a name. */
+static void
+test_llama_cpp (void)
+{
+  static const char text[] =
+      "{\"added_tokens\":[{\"id\":7,\"content\":\"<|x|>\",\"special\":false},"
+      "{\"id\":8,\"content\":\"abc\",\"special\":false},"
+      "{\"id\":9,\"content\":\"bcde\",\"special\":false},"
+      "{\"id\":10,\"content\":\"\u2581d\",\"special\":false}],"
+      "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+      "\"trim_offsets\":true,\"use_regex\":true},"
+      "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"<\":2,"
+      "\"e\":3,\"ab\":4,\"x\":5,\"q\":6},\"merges\":[[\"a\",\"b\"]]}}";
+  g_auto (Opened) it = {.copy = NULL};
+  g_autofree char *found = NULL, *plain = NULL, *other = NULL;
+  BnIds ids = {.n_ids = 0};
+
+  open_tokenizer (&it, text);
+  g_assert_no_error (it.error);
+  other = encode (it.tokenizer, "abcdeab", 7, FALSE, FALSE, &ids);
+  g_assert_cmpstr (other, ==, "8 3 4");
+  bn_tokenizer_free (it.tokenizer);
+
+  it.tokenizer =
+      bn_tokjson_read (it.root, BN_FIDELITY_LLAMA_CPP, NULL, &it.error);
+  g_assert_no_error (it.error);
+  found = encode (it.tokenizer, "abcdeab d<|x|>", 14, FALSE, TRUE, &ids);
+  plain = encode (it.tokenizer, "x<|x|>", 6, FALSE, FALSE, &ids);
+  g_assert_cmpstr (found, ==, "0 9 4 10 7");
+  g_assert_cmpstr (plain, ==, "5 2 5");
+  g_assert_cmpstr (it.tokenizer->pre, !=, "default");
+  g_free (ids.data);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -343,5 +378,6 @@ main (int argc, char **argv)
   g_test_add_func ("/tokjson/truncated", test_truncated);
   g_test_add_func ("/tokjson/too-many", test_too_many);
   g_test_add_func ("/tokjson/specials", test_specials);
+  g_test_add_func ("/tokjson/llama-cpp", test_llama_cpp);
   return g_test_run ();
 }
