@@ -51,7 +51,8 @@ typedef enum {
 /**
  * BitnetDecodeFlags:
  * @BITNET_DECODE_NONE: control tokens vanish, a leading space that the
- *   vocabulary added is removed
+ *   vocabulary added is removed; where tokens are words (WordPiece, WordLevel)
+ *   the unknown one stays, as it stands for a word
  * @BITNET_DECODE_SPECIAL: control tokens appear as their text
  * @BITNET_DECODE_KEEP_SPACE: keep the leading space, for text that continues
  *   other text
@@ -226,8 +227,8 @@ const char *bitnet_tokenizer_get_id (BitnetTokenizer *self);
  * bitnet_tokenizer_get_algorithm:
  * @self: a tokenizer
  *
- * Returns: (transfer none): `bpe` for byte-level BPE, `spm` for
- *   SentencePiece-style BPE, `unigram` for Unigram, and so on
+ * Returns: (transfer none): `bpe` for BPE, `spm` for SentencePiece-style BPE,
+ *   `unigram`, `wordpiece`, `wordlevel`, `rwkv` for the others
  */
 BITNET_AVAILABLE_IN_ALL
 const char *bitnet_tokenizer_get_algorithm (BitnetTokenizer *self);
@@ -487,7 +488,8 @@ guint32 *bitnet_tokenizer_encode_batch (BitnetTokenizer *self,
  * Turns tokens into text, as #BitnetDecoder does in pieces. Bytes that are
  * not UTF-8 become U+FFFD, one for every maximal invalid subsequence.
  * Decoding what bitnet_tokenizer_encode() returned gives the text back, if
- * the vocabulary has a token for each byte.
+ * the vocabulary has a token for each byte. WordPiece puts a space between
+ * words, but not in front of punctuation as its decoder says.
  *
  * Errors: %BITNET_ERROR_INVALID_ARGUMENT if a token is out of range.
  *
