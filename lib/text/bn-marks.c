@@ -84,7 +84,9 @@ classify_multi (
     uint32_t cp;
 
     length = next_multi (marks->text + i, marks->end, &cp);
-    if (i + length > n)
+    if (i + length > n
+        || (rules->no_long_s && cp == 0x17F && i > 0
+            && marks->text[i - 1] == '\''))
       return i;
     flags = bn_char_flags (cp);
     bits = bn_low_bits (length) << i;
@@ -384,17 +386,25 @@ mark_tekken (BnMarks *marks)
 }
 
 static const BnMarkRules all_rules[] = {
-    {{bn_split_gpt2}, mark_gpt2, L, FALSE, FALSE},
-    {{bn_split_each_number, bn_split_gpt2}, mark_starcoder, L, FALSE, FALSE},
+    {{bn_split_gpt2}, mark_gpt2, L, FALSE, FALSE, FALSE},
+    {{bn_split_each_number, bn_split_gpt2}, mark_starcoder, L, FALSE, FALSE,
+        FALSE},
     {{bn_split_falcon_punctuation, bn_split_gpt2, bn_split_three_digits},
-        mark_falcon, L, TRUE, FALSE},
-    {{bn_split_llama3}, mark_llama3, L, FALSE, FALSE},
-    {{bn_split_qwen2}, mark_qwen2, L, FALSE, FALSE},
-    {{bn_split_qwen35}, mark_qwen2, L | M, FALSE, FALSE},
-    {{bn_split_seed}, mark_seed, L, FALSE, FALSE},
-    {{bn_split_ufakzeka}, mark_ufakzeka, L, FALSE, FALSE},
-    {{bn_split_gpt4o}, mark_gpt4o, L, FALSE, TRUE},
-    {{bn_split_tekken}, mark_tekken, L, FALSE, TRUE},
+        mark_falcon, L, TRUE, FALSE, FALSE},
+    {{bn_split_llama3}, mark_llama3, L, FALSE, FALSE, FALSE},
+    {{bn_split_qwen2}, mark_qwen2, L, FALSE, FALSE, FALSE},
+    {{bn_split_qwen35}, mark_qwen2, L | M, FALSE, FALSE, FALSE},
+    {{bn_split_seed}, mark_seed, L, FALSE, FALSE, FALSE},
+    {{bn_split_ufakzeka}, mark_ufakzeka, L, FALSE, FALSE, FALSE},
+    {{bn_split_gpt4o}, mark_gpt4o, L, FALSE, TRUE, FALSE},
+    {{bn_split_tekken}, mark_tekken, L, FALSE, TRUE, FALSE},
+    /* In ASCII the expressions of Hugging Face cut the same. */
+    {{bn_split_llama3_hf}, mark_llama3, L, FALSE, FALSE, TRUE},
+    {{bn_split_qwen2_hf}, mark_qwen2, L, FALSE, FALSE, TRUE},
+    {{bn_split_qwen35_hf}, mark_qwen2, L | M, FALSE, FALSE, TRUE},
+    {{bn_split_seed_hf}, mark_seed, L, FALSE, FALSE, TRUE},
+    {{bn_split_gpt4o_hf}, mark_gpt4o, L, FALSE, TRUE, FALSE},
+    {{bn_split_tekken_hf}, mark_tekken, L, FALSE, TRUE, FALSE},
 };
 
 const BnMarkRules *

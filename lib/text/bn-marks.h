@@ -47,6 +47,7 @@ typedef struct BnMarkRules {
   unsigned letters;      /* BnCharFlags that count as letters */
   gboolean letters_only; /* knows nothing else outside ASCII */
   gboolean ascii_only;   /* knows nothing outside ASCII */
+  gboolean no_long_s;    /* nor U+017F behind ' */
 } BnMarkRules;
 
 /* The rules that cut as the stages of set, or NULL. */

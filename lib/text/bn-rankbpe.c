@@ -156,13 +156,19 @@ bn_rankbpe_encode (const BnRankBpe *self, BnScratch *scratch,
     const uint8_t *text, size_t length, BnIds *out)
 {
   BnPretokIter iter;
-  const uint8_t *word;
-  size_t word_length;
+  const uint8_t *start, *end = text + length;
+  uint32_t ends[BN_PRETOK_BATCH];
+  unsigned n_words;
 
   bn_pretok_iter_init (&iter, self->pretok, text, length);
-  while ((word_length = bn_pretok_iter_next (&iter, &word))) {
-    if (!encode_word (self, scratch, word, word_length, text + length, out))
-      return FALSE;
+  while ((n_words = bn_pretok_iter_take (&iter, &start, ends)) > 0) {
+    for (unsigned i = 0; i < n_words; i++) {
+      uint32_t first = i > 0 ? ends[i - 1] : 0;
+
+      if (!encode_word (
+              self, scratch, start + first, ends[i] - first, end, out))
+        return FALSE;
+    }
   }
   return TRUE;
 }

@@ -35,7 +35,7 @@ static const char *const pieces[] = {"a", "b", "Z", "don", "x", " ", " ", "  ",
     "'ll", "\'d", ".", "--", "!?", "/", "+", "_", "\x01", "\x7F", "",
     "\xC3\xA9", "\xD0\x96", "\xE4\xB8\xAD\xE6\x96\x87", "\xE0\xA4\xBF",
     "\xC2\xA0", "\xE3\x80\x80", "\xC2\xB2", "\xE2\x80\x94", "\xF0\x9F\x98\x80",
-    "\xF0\x90\x90\x80", "\xE2\x82\xAC", "\xCC\x81"};
+    "\xF0\x90\x90\x80", "\xE2\x82\xAC", "\xCC\x81", "\xC5\xBF", "'\xC5\xBF"};
 
 /* Text of pieces, of which a few come often. */
 static void
