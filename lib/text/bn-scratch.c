@@ -107,7 +107,6 @@ bn_scratch_free (BnScratch *self)
   bn_buffer_clear (&self->lattice);
   bn_buffer_clear (&self->packed);
   bn_buffer_clear (&self->unknown);
-  bn_buffer_clear (&self->words);
   bn_buffer_clear (&self->normalized);
   if (self->chain)
     self->free_chain (self->chain);

@@ -73,8 +73,8 @@ typedef struct {
   BnCache cache;
   BnPair *pairs; /* that have been asked for; of no tokens if free */
   /* Of bn-unigram.c: ways through a word, a text with short spaces, unknown
-   * characters, words that are remembered; of its callers: normalized text. */
-  BnBuffer lattice, packed, unknown, words;
+   * characters; of its callers: normalized text. */
+  BnBuffer lattice, packed, unknown;
   BnBuffer normalized;
   /* What a chain of stages (bn-pipeline.h) works in, and how it is freed. */
   void *chain;

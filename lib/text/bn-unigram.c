@@ -16,15 +16,21 @@
  * Where two bytes follow each other in no piece, every way passes between
  * them; so the text is cut there into words, and words are remembered. In the
  * references the sums run over the whole text, though, in floating point: what
- * stood before a word may decide between ways that are all but equal. So each
- * word is remembered with the distance of its best way from the second best,
- * and is used only as long as rounding cannot bridge that. */
+ * stood before a word may decide between ways that are all but equal. So a word
+ * is remembered for all sums if its best way is better than the second best by
+ * more than rounding can make up for, else for a range of sums (Regime): from
+ * 2^k to 2^(k + 1) sums are multiples of some u, and so is what they grow by,
+ * which depends on nothing but whether sum / u is even; if the way is the same
+ * for an even and an odd one it always is.
+ *
+ * sentencepiece starts a sum again that has come below -100,000. */
 #include "bn-unigram.h"
 
 #include <float.h>
 #include <math.h>
 
 #include "bitnet-error.h"
+#include "bn-cache.h"
 #include "bn-trie.h"
 #include "bn-unicode.h"
 
@@ -34,12 +40,15 @@ enum {
   METASPACE_SIZE = sizeof metaspace,
   UNKNOWN_PENALTY = 10,
   OTHER_SPACE = 0xFF, /* stands for a space where a space stands for U+2581 */
-  CACHE_MAX_IDS = 10,
-  CACHE_WAYS = 2,
-  CACHE_SETS = 4096, /* a power of two */
+  BATCH = 16,         /* words that are looked for at once */
+  FIRST_BITS = 5,
+  REGIME_SHIFT = 60, /* in keys, above the length of the word */
 };
 
 #define NO_START UINT32_MAX
+/* The sums of REGIME_ALL; the first is where sentencepiece starts again. */
+#define MAX_FLOAT_SUM 100000.0
+#define MAX_DOUBLE_SUM 1e12
 #define UNKNOWN_FLAG (1u << 31) /* of ids: a character that is no piece */
 
 /* The best way that ends at a place. */
@@ -51,15 +60,14 @@ typedef struct {
   uint32_t end; /* of the next piece, once the best way is known */
 } Node;
 
-/* A word, in one line of the processor's cache. */
-typedef struct {
-  BnCacheKey key;
-  float limit;    /* of what the sum before the word may be */
-  uint32_t n_ids; /* 0: the word is not remembered */
-  uint32_t ids[CACHE_MAX_IDS];
-} Entry;
-
-G_STATIC_ASSERT (sizeof (Entry) == 64);
+/* The ranges of sums in which words are remembered apart. */
+typedef enum {
+  REGIME_NONE, /* the word is not remembered */
+  REGIME_ALL,
+  REGIME_ZERO,
+  REGIME_FIRST_BINADE, /* from 2^FIRST_BITS to twice that */
+  REGIME_LAST = 15,
+} Regime;
 
 struct BnUnigram {
   const BnVocab *vocab;
@@ -70,6 +78,8 @@ struct BnUnigram {
   double unknown_score;
   double max_magnitude; /* of all scores */
   double epsilon;       /* relative error of a sum */
+  double max_sum;       /* for which words are remembered */
+  gboolean is_float;
   uint32_t byte_tokens[256];
   gboolean is_packed;           /* the trie has a space for U+2581 */
   uint8_t joined[256][256 / 8]; /* bit: the two bytes follow in some piece */
@@ -81,7 +91,9 @@ typedef struct {
   BnScratch *scratch;
   const uint8_t *text;
   BnIds *out;
-  double sum;          /* up to here */
+  double sum;      /* up to here */
+  double from, to; /* bounds of the regime, which sums are in */
+  Regime regime;
   gboolean in_unknown; /* the last character was no piece */
   size_t run_start;    /* of the unknown characters */
 } Run;
@@ -239,8 +251,9 @@ bn_unigram_new (
   self->vocab = vocab;
   self->options = *options;
   self->n_pieces = options->n_pieces ? options->n_pieces : vocab->n_tokens;
-  self->epsilon =
-      options->rules == BN_UNIGRAM_SENTENCEPIECE ? FLT_EPSILON : DBL_EPSILON;
+  self->is_float = options->rules == BN_UNIGRAM_SENTENCEPIECE;
+  self->epsilon = self->is_float ? FLT_EPSILON : DBL_EPSILON;
+  self->max_sum = self->is_float ? MAX_FLOAT_SUM : MAX_DOUBLE_SUM;
   if (!read_scores (self, error))
     return NULL;
   self->options.scores = NULL; /* the caller's */
@@ -268,8 +281,7 @@ bn_unigram_free (BnUnigram *self)
 static inline double
 round_sum (const BnUnigram *self, double sum)
 {
-  return self->options.rules == BN_UNIGRAM_SENTENCEPIECE ? (double) (float) sum
-                                                         : sum;
+  return self->is_float ? (double) (float) sum : sum;
 }
 
 /* Length of a character of a text that is valid or has OTHER_SPACE in it. */
@@ -293,6 +305,22 @@ offer (Node *node, double sum, uint32_t start, uint32_t id)
   }
 }
 
+/* Starts the sums again at nodes[0], as far as there are any up to
+ * nodes[length]. */
+static void
+restart_sums (const BnUnigram *self, Node *nodes, size_t length)
+{
+  const double sum = nodes[0].sum;
+
+  nodes[0].sum = 0;
+  for (size_t i = 1; i <= length; i++) {
+    if (nodes[i].start != NO_START) {
+      nodes[i].sum = round_sum (self, nodes[i].sum - sum);
+      nodes[i].second -= sum;
+    }
+  }
+}
+
 /* Finds the best ways to all places of a word, nodes[0] to nodes[length],
  * behind a sum. */
 static inline void
@@ -305,10 +333,13 @@ find_ways (const BnUnigram *self, const uint8_t *word, size_t length,
     nodes[i].start = NO_START;
   nodes[0].sum = sum;
   for (size_t i = 0, size; i < length; i += size) {
-    const double here = nodes[i].sum;
     gboolean has_character = FALSE;
     uint32_t node = trie->root, id;
+    double here;
 
+    if (self->is_float && nodes[i].sum < -MAX_FLOAT_SUM)
+      restart_sums (self, nodes + i, MIN (length - i, trie->max_length));
+    here = nodes[i].sum;
     size = character_length (word + i, length - i);
     for (size_t end = i;
          end < length && bn_trie_step (trie, &node, word[end], &id);) {
@@ -430,106 +461,156 @@ push_piece (Run *run, uint32_t id, size_t start)
   return TRUE;
 }
 
-/* Appends the ids of a word at start of the text by the algorithm, behind the
- * sum of the run, which it leads on. */
+/* Whether the sums stay between the bounds over a word of this length. */
+static inline gboolean
+stays_between (const Run *run, size_t length, double from, double to)
+{
+  const double sum = fabs (run->sum);
+  const double reach = run->self->max_magnitude * (double) length;
+
+  return sum - reach >= from && sum + reach < to;
+}
+
+/* The narrow regime that the sums are in over a word. */
+static Regime
+find_regime (const Run *run, size_t length)
+{
+  int bits;
+
+  if (run->sum == 0)
+    return REGIME_ZERO;
+  bits = ilogb (run->sum);
+  if (!run->self->is_float || bits < FIRST_BITS
+      || bits - FIRST_BITS > REGIME_LAST - REGIME_FIRST_BINADE
+      || !stays_between (run, length, ldexp (1, bits), ldexp (1, bits + 1)))
+    return REGIME_NONE;
+  return (Regime) (REGIME_FIRST_BINADE + (bits - FIRST_BITS));
+}
+
+/* Whether a way is the best for all sums, with what it is better by than the
+ * second best: each of two sums that are compared, here and anywhere else, has
+ * been rounded once for each character at most, by a part of the largest. */
 static gboolean
-encode_exactly (Run *run, size_t start, size_t length)
+is_stable (const BnUnigram *self, size_t length, double margin)
+{
+  double largest = self->max_sum + (double) length * self->max_magnitude;
+
+  return margin > 2 * (double) (length + 1) * self->epsilon * largest;
+}
+
+/* Whether a way is the best for all sums of a narrow regime. */
+static gboolean
+is_stable_in_regime (const Run *run, Regime regime, const Node *nodes,
+    size_t start, size_t length)
+{
+  Node others[BN_CACHE_LONG_WORD + 1];
+  double next, margin;
+
+  if (regime == REGIME_ZERO)
+    return TRUE;
+  next = copysign (
+      (double) nextafterf ((float) fabs (run->sum), INFINITY), run->sum);
+  find_ways (run->self, run->text + start, length, next, others);
+  link_way (others, length, &margin);
+  for (size_t i = 0; i < length; i = nodes[i].end) {
+    if (others[i].end != nodes[i].end)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static inline BnCachePlace
+find_place (const BnUnigram *self, const uint8_t *word, size_t length,
+    const uint8_t *end, Regime regime)
+{
+  BnCachePlace place;
+
+  place.key = bn_cache_key (word, length, end);
+  place.key.high ^= (uint64_t) regime << REGIME_SHIFT;
+  place.hash = bn_cache_hash (place.key);
+  return place;
+}
+
+/* Adds the scores of the ids that have been appended since first. */
+static inline void
+add_scores (Run *run, size_t first)
+{
+  const double *scores = run->self->scores;
+
+  for (size_t i = first; i < run->out->n_ids; i++)
+    run->sum = round_sum (run->self, run->sum + scores[run->out->data[i]]);
+}
+
+/* Appends the ids of a word at start of the text by the algorithm, behind the
+ * sum of the run, which it leads on. place is that of REGIME_ALL, or NULL if
+ * the word is not remembered. */
+static gboolean
+encode_exactly (Run *run, size_t start, size_t length, const uint8_t *end,
+    const BnCachePlace *place)
 {
   const BnUnigram *self = run->self;
+  const uint8_t *word = run->text + start;
   BnBuffer *lattice = &run->scratch->lattice;
+  BnCache *cache = &run->scratch->cache;
+  Regime regime = place ? find_regime (run, length) : REGIME_NONE;
+  const size_t first = run->out->n_ids;
+  gboolean is_known = place != NULL && !run->in_unknown;
+  BnCachePlace narrow;
   size_t size;
   Node *nodes;
   double margin;
 
+  if (regime != REGIME_NONE && is_known) {
+    narrow = find_place (self, word, length, end, regime);
+    if (bn_cache_get (cache, &narrow, word, length, run->out)) {
+      add_scores (run, first);
+      return TRUE;
+    }
+  }
   lattice->length = 0;
   if (!g_size_checked_mul (&size, length + 1, sizeof *nodes)
       || !bn_buffer_reserve (lattice, size))
     return FALSE;
   nodes = (Node *) (void *) lattice->data;
-  find_ways (self, run->text + start, length, run->sum, nodes);
+  find_ways (self, word, length, run->sum, nodes);
   link_way (nodes, length, &margin);
   for (size_t i = 0; i < length; i = nodes[i].end) {
+    is_known = is_known && !is_unknown (self, nodes[nodes[i].end].id);
     if (!push_piece (run, nodes[nodes[i].end].id, start + i))
       return FALSE;
   }
+  if (is_known && is_stable (self, length, margin))
+    bn_cache_put (cache, place, word, length, run->out->data + first,
+        run->out->n_ids - first);
+  else if (is_known && regime != REGIME_NONE
+           && is_stable_in_regime (run, regime, nodes, start, length))
+    bn_cache_put (cache, &narrow, word, length, run->out->data + first,
+        run->out->n_ids - first);
   run->sum = nodes[length].sum;
   return TRUE;
 }
 
-/* Fills an entry for a word; without ids if it has too many or has characters
- * that are no piece. */
-static void
-fill_entry (const BnUnigram *self, const uint8_t *word, size_t length,
-    BnCacheKey key, Entry *entry)
-{
-  Node nodes[BN_CACHE_MAX_WORD + 1];
-  double margin, largest;
-  size_t n;
-
-  find_ways (self, word, length, 0, nodes);
-  n = link_way (nodes, length, &margin);
-  *entry = (Entry){.key = key};
-  if (n > CACHE_MAX_IDS)
-    return;
-  for (size_t i = 0, j = 0; i < length; i = nodes[i].end, j++) {
-    entry->ids[j] = nodes[nodes[i].end].id;
-    if (is_unknown (self, entry->ids[j]))
-      return;
-  }
-  entry->n_ids = (uint32_t) n;
-  /* Each of the sums that are compared has been rounded at most once for each
-   * character, by a part of the largest sum. */
-  largest = margin / (2 * (double) (length + 1) * self->epsilon);
-  entry->limit =
-      (float) ((largest - (double) length * self->max_magnitude) / 2);
-}
-
-static inline Entry *
-find_set (const BnScratch *scratch, BnCacheKey key)
-{
-  uint64_t hash = (key.low ^ (key.high << 23 | key.high >> 41))
-                  * UINT64_C (0x9E3779B97F4A7C15);
-
-  hash = (hash ^ hash >> 32 ^ key.high) * UINT64_C (0xD6E8FEB86659FD93);
-  return (Entry *) (void *) scratch->words.data
-         + (hash >> 40 & (CACHE_SETS - 1)) * CACHE_WAYS;
-}
-
+/* Appends the ids of a word, whose place in the cache is known; memory up to
+ * end may be read. */
 static inline gboolean
-is_key (const Entry *entry, BnCacheKey key)
-{
-  return entry->key.low == key.low && entry->key.high == key.high;
-}
-
-/* Appends the ids of a word; memory up to end may be read. */
-static inline gboolean
-encode_word (Run *run, size_t start, size_t length, const uint8_t *end)
+encode_word (Run *run, size_t start, size_t length, const uint8_t *end,
+    const BnCachePlace *place)
 {
   const BnUnigram *self = run->self;
-  BnCacheKey key;
-  Entry *entry;
+  const size_t first = run->out->n_ids;
 
-  if (length > BN_CACHE_MAX_WORD)
-    return encode_exactly (run, start, length);
-  key = bn_cache_key (run->text + start, length, end);
-  entry = find_set (run->scratch, key);
-  if (!is_key (entry, key)) {
-    if (is_key (entry + 1, key)) {
-      entry++;
-    } else {
-      entry[1] = entry[0];
-      fill_entry (self, run->text + start, length, key, entry);
-    }
-  }
-  if (entry->n_ids == 0 || (fabs (run->sum) > entry->limit && run->sum != 0))
-    return encode_exactly (run, start, length);
-
-  if (!end_unknown (run, start) || !bn_ids_reserve (run->out, CACHE_MAX_IDS))
+  if (self->is_float && run->sum < -MAX_FLOAT_SUM)
+    run->sum = 0;
+  if (length > BN_CACHE_LONG_WORD
+      || !stays_between (run, length, -INFINITY, self->max_sum))
+    return encode_exactly (run, start, length, end, NULL);
+  if (!bn_ids_reserve (run->out, MAX (length, BN_CACHE_INLINE_IDS)))
     return FALSE;
-  memcpy (run->out->data + run->out->n_ids, entry->ids, sizeof entry->ids);
-  run->out->n_ids += entry->n_ids;
-  for (unsigned i = 0; i < entry->n_ids; i++)
-    run->sum = round_sum (self, run->sum + self->scores[entry->ids[i]]);
+  if (run->in_unknown
+      || !bn_cache_get (
+          &run->scratch->cache, place, run->text + start, length, run->out))
+    return encode_exactly (run, start, length, end, place);
+  add_scores (run, first);
   return TRUE;
 }
 
@@ -552,14 +633,10 @@ gboolean
 bn_unigram_encode (const BnUnigram *self, BnScratch *scratch,
     const uint8_t *text, size_t length, BnIds *out)
 {
-  const size_t words_size = CACHE_SETS * CACHE_WAYS * sizeof (Entry);
   Run run = {.self = self, .scratch = scratch, .text = text, .out = out};
+  size_t ends[BATCH];
+  BnCachePlace places[BATCH];
 
-  if (scratch->words.n_reserved == 0) {
-    if (!bn_buffer_reserve (&scratch->words, words_size))
-      return FALSE;
-    memset (scratch->words.data, 0, words_size);
-  }
   if (self->is_packed && !self->options.spaces_are_escaped) {
     scratch->packed.length = 0;
     if (!bn_buffer_reserve (&scratch->packed, length))
@@ -567,10 +644,25 @@ bn_unigram_encode (const BnUnigram *self, BnScratch *scratch,
     length = pack (text, length, scratch->packed.data);
     run.text = scratch->packed.data;
   }
-  for (size_t start = 0, end; start < length; start = end) {
-    end = find_border (self, run.text, start, length);
-    if (!encode_word (&run, start, end - start, run.text + length))
-      return FALSE;
+  for (size_t start = 0, n; start < length; start = ends[n - 1]) {
+    const uint8_t *end = run.text + length;
+
+    /* Looks for some words at once, so that memory is not waited for. */
+    bn_cache_settle (&scratch->cache);
+    n = 0;
+    for (size_t from = start; from < length && n < BATCH; n++) {
+      ends[n] = find_border (self, run.text, from, length);
+      if (ends[n] - from <= BN_CACHE_LONG_WORD) {
+        places[n] =
+            find_place (self, run.text + from, ends[n] - from, end, REGIME_ALL);
+        bn_prefetch (bn_cache_set (&scratch->cache, places[n].hash));
+      }
+      from = ends[n];
+    }
+    for (size_t i = 0, from = start; i < n; from = ends[i++]) {
+      if (!encode_word (&run, from, ends[i] - from, end, &places[i]))
+        return FALSE;
+    }
   }
   return end_unknown (&run, length);
 }
