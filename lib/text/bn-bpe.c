@@ -140,7 +140,7 @@ find_word_slot (
     if (slot->tag != tag)
       continue;
     piece = bn_vocab_piece (self->vocab, slot->id, &piece_length);
-    if (piece_length == length && memcmp (piece, word, length) == 0)
+    if (piece_length == length && bn_equal (piece, word, length))
       return slot;
   }
 }

@@ -7,15 +7,20 @@
  * batches: one step is done for all of them, and what the next step reads is
  * on its way meanwhile. The third text is not looked up at all where the
  * merge, as usual, makes the same token as the one before or the next. */
+#define _GNU_SOURCE /* MADV_HUGEPAGE */
+
 #include "bn-merges.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "bn-bits.h"
 
 enum {
   BATCH = 32,
   MIN_BITS = 8,
+  HUGE_PAGE_SIZE = 2 << 20,
 };
 
 /* A merge while its batch is worked on. */
@@ -32,6 +37,23 @@ typedef struct {
   uint32_t n_merges;
 } Info;
 
+/* Memory for the slots, in huge pages where it has such a size: they are filled
+ * and read in no order at all. */
+static void *
+allocate_slots (size_t size)
+{
+#ifdef MADV_HUGEPAGE
+  void *memory;
+
+  if (size >= HUGE_PAGE_SIZE
+      && posix_memalign (&memory, HUGE_PAGE_SIZE, size) == 0) {
+    madvise (memory, size, MADV_HUGEPAGE);
+    return memory;
+  }
+#endif
+  return g_malloc (size);
+}
+
 void
 bn_merges_init (BnMerges *self, const BnVocab *vocab, size_t n_merges)
 {
@@ -44,7 +66,7 @@ bn_merges_init (BnMerges *self, const BnVocab *vocab, size_t n_merges)
   *self = (BnMerges){.vocab = vocab, .max_pairs = n_merges};
   self->shift = 64 - bits;
   self->last_merged = BN_TOKEN_NONE;
-  self->slots = g_malloc (size);
+  self->slots = allocate_slots (size);
   memset (self->slots, 0xFF, size);
 }
 
@@ -84,9 +106,9 @@ is_text_of (const BnVocab *vocab, uint32_t id, const Parts *parts)
     return FALSE;
   text = bn_vocab_text (vocab, id, &length);
   return length == left_length + parts->right.length
-         && memcmp (text, parts->left.text, left_length) == 0
-         && memcmp (text + left_length, parts->right.text, parts->right.length)
-                == 0;
+         && bn_equal (text, parts->left.text, left_length)
+         && bn_equal (
+             text + left_length, parts->right.text, parts->right.length);
 }
 
 static uint32_t
@@ -122,8 +144,14 @@ add_batch (BnMerges *self, BnMerge *merges, size_t n)
     split (self, &merges[i], &all[i]);
   for (size_t i = 0; i < n; i++) {
     if (all[i].is_pair) {
-      bn_vocab_query_step (vocab, &all[i].left);
-      bn_vocab_query_step (vocab, &all[i].right);
+      bn_vocab_query_find (vocab, &all[i].left);
+      bn_vocab_query_find (vocab, &all[i].right);
+    }
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (all[i].is_pair) {
+      bn_vocab_query_read (vocab, &all[i].left);
+      bn_vocab_query_read (vocab, &all[i].right);
     }
   }
   for (size_t i = 0; i < n; i++) {

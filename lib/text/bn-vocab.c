@@ -169,7 +169,7 @@ has_text (const BnVocab *self, uint32_t id, const void *text, size_t length)
   size_t own_length;
   const uint8_t *own = bn_vocab_text (self, id, &own_length);
 
-  return own_length == length && memcmp (own, text, length) == 0;
+  return own_length == length && bn_equal (own, text, length);
 }
 
 /* The slot of a text: its own or the free one where it belongs. */
@@ -242,7 +242,7 @@ bn_vocab_query_begin (
 }
 
 void
-bn_vocab_query_step (const BnVocab *self, BnVocabQuery *query)
+bn_vocab_query_find (const BnVocab *self, BnVocabQuery *query)
 {
   uint32_t tag = (uint32_t) (query->hash >> 32);
   uint32_t i = (uint32_t) query->hash & self->slot_mask;
@@ -252,6 +252,13 @@ bn_vocab_query_step (const BnVocab *self, BnVocabQuery *query)
   query->candidate = self->slots[i].id;
   if (query->candidate != BN_TOKEN_NONE)
     bn_prefetch (&self->texts.offsets[query->candidate]);
+}
+
+void
+bn_vocab_query_read (const BnVocab *self, BnVocabQuery *query)
+{
+  if (query->candidate != BN_TOKEN_NONE)
+    bn_prefetch (self->texts.bytes + self->texts.offsets[query->candidate]);
 }
 
 uint32_t

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BN_TOKEN_NONE UINT32_MAX
 
@@ -132,7 +133,7 @@ void bn_vocab_seal (BnVocab *self);
 /* The lowest id that has this text, or BN_TOKEN_NONE. */
 uint32_t bn_vocab_lookup (const BnVocab *self, const void *text, size_t length);
 
-/* A lookup in three steps, so that many can wait for memory together: each
+/* A lookup in steps, so that many can wait for memory together: each
  * step asks for what the next one reads. text stays until the end. */
 typedef struct {
   const uint8_t *text;
@@ -143,7 +144,8 @@ typedef struct {
 
 void bn_vocab_query_begin (
     const BnVocab *self, BnVocabQuery *query, const void *text, size_t length);
-void bn_vocab_query_step (const BnVocab *self, BnVocabQuery *query);
+void bn_vocab_query_find (const BnVocab *self, BnVocabQuery *query);
+void bn_vocab_query_read (const BnVocab *self, BnVocabQuery *query);
 uint32_t bn_vocab_query_end (const BnVocab *self, const BnVocabQuery *query);
 
 static inline const uint8_t *
@@ -172,6 +174,35 @@ uint32_t bn_byte_level_encode (uint8_t byte);
 
 /* A hash of bytes, for the tables of this folder. */
 uint64_t bn_hash (const void *data, size_t size, uint64_t seed);
+
+/* memcmp() == 0 without a call for the lengths that tokens have. */
+static inline gboolean
+bn_equal (const uint8_t *a, const uint8_t *b, size_t size)
+{
+  uint64_t a64[2], b64[2];
+  uint32_t a32[2], b32[2];
+
+  if (size > 16)
+    return memcmp (a, b, size) == 0;
+  /* The last word may overlap the first. */
+  if (size >= 8) {
+    memcpy (&a64[0], a, 8);
+    memcpy (&a64[1], a + size - 8, 8);
+    memcpy (&b64[0], b, 8);
+    memcpy (&b64[1], b + size - 8, 8);
+    return ((a64[0] ^ b64[0]) | (a64[1] ^ b64[1])) == 0;
+  }
+  if (size >= 4) {
+    memcpy (&a32[0], a, 4);
+    memcpy (&a32[1], a + size - 4, 4);
+    memcpy (&b32[0], b, 4);
+    memcpy (&b32[1], b + size - 4, 4);
+    return ((a32[0] ^ b32[0]) | (a32[1] ^ b32[1])) == 0;
+  }
+  return size == 0
+         || (a[0] == b[0] && a[size / 2] == b[size / 2]
+             && a[size - 1] == b[size - 1]);
+}
 
 /* Whether an open hash table that was read can be searched: a power of two of
  * slots, one of them free, and no ids from n_tokens on. */
