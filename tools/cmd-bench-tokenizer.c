@@ -10,11 +10,13 @@
  *
  *     batch     bitnet_tokenizer_encode_batch() of the text cut into pieces
  *
- * Only these calls are timed. The first run of each kind warms up and does not
- * count. Megabytes are those of the text, for decoding too. */
+ * Only these calls are timed. The first run of each kind meets words that the
+ * tokenizer does not remember yet; it is shown by itself. Megabytes are those
+ * of the text, for decoding too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bitnet/bitnet.h>
 
@@ -26,6 +28,7 @@
 
 #define US_PER_S 1e6
 #define US_PER_MS 1e3
+#define NS_PER_S 1e9
 #define MEGA 1e6
 
 enum {
@@ -39,7 +42,7 @@ typedef struct {
   char *model;
   char *threads;
   int n_runs;
-  gboolean json, tokenizer;
+  gboolean json, tokenizer, cpu_time;
 } Options;
 
 typedef struct {
@@ -55,7 +58,8 @@ typedef struct {
   const char *test;
   guint n_threads;
   gsize n_tokens;
-  GArray *seconds; /* of double, sorted */
+  double first;    /* seconds of the first run */
+  GArray *seconds; /* of double, of the others, sorted */
 } Row;
 
 typedef struct {
@@ -66,7 +70,7 @@ typedef struct {
   GArray *threads; /* of guint; NULL: no batches */
   GPtrArray *rows;
   guint n_runs;
-  gboolean json;
+  gboolean json, cpu_time;
   double load_ms;
   guint64 load_memory;
 } Bench;
@@ -145,14 +149,19 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Job, job_clear)
 
 /* ---- the table, line by line as it is measured ---- */
 
-/* Megabytes a second of run i, counted from the fastest. */
+/* Megabytes a second. */
+static double
+make_rate (const Row *row, double seconds)
+{
+  /* A text can be too short to measure. */
+  return row->text->size / MEGA / MAX (seconds, 1 / US_PER_S);
+}
+
+/* That of run i, counted from the fastest. */
 static double
 get_rate (const Row *row, guint i)
 {
-  /* The clock's step, for texts that are too short to measure. */
-  double seconds = MAX (g_array_index (row->seconds, double, i), 1 / US_PER_S);
-
-  return row->text->size / MEGA / seconds;
+  return make_rate (row, g_array_index (row->seconds, double, i));
 }
 
 static double
@@ -181,18 +190,19 @@ print_head (const Bench *self)
       bitnet_tokenizer_get_algorithm (self->tokenizer),
       bitnet_tokenizer_get_pre (self->tokenizer),
       bitnet_tokenizer_get_vocab_size (self->tokenizer));
-  printf ("%-*s %9s  %-6s %7s %9s %9s %9s\n", NAME_WIDTH, "text", "size",
-      "test", "threads", "median", "min", "max");
+  printf ("%-*s %9s  %-6s %7s %9s %9s %9s %9s\n", NAME_WIDTH, "text", "size",
+      "test", "threads", "median", "min", "max", "first");
   fflush (stdout);
 }
 
 static void
 print_row (const Row *row)
 {
-  printf ("%-*s %6.2f MB  %-6s %7u %9.2f %9.2f %9.2f MB/s %11.0f tokens/s\n",
+  printf (
+      "%-*s %6.2f MB  %-6s %7u %9.2f %9.2f %9.2f %9.2f MB/s %11.0f tokens/s\n",
       NAME_WIDTH, row->text->name, row->text->size / MEGA, row->test,
       row->n_threads, get_median (row), get_rate (row, row->seconds->len - 1),
-      get_rate (row, 0), get_token_rate (row));
+      get_rate (row, 0), make_rate (row, row->first), get_token_rate (row));
   fflush (stdout);
 }
 
@@ -234,6 +244,18 @@ decode (const Bench *self, Job *job, GError **error)
   return job->decoded != NULL;
 }
 
+/* What a run is measured with, seconds. */
+static double
+get_time (const Bench *self)
+{
+  struct timespec now;
+
+  if (!self->cpu_time)
+    return (double) g_get_monotonic_time () / US_PER_S;
+  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (double) now.tv_sec + (double) now.tv_nsec / NS_PER_S;
+}
+
 /* All runs of one kind; the results of the last one stay in job. */
 static gboolean
 measure (Bench *self, const char *test, JobFunc func, Job *job, GError **error)
@@ -246,19 +268,20 @@ measure (Bench *self, const char *test, JobFunc func, Job *job, GError **error)
       .seconds = g_array_new (FALSE, FALSE, sizeof (double))};
   g_ptr_array_add (self->rows, row);
   for (guint i = 0; i <= self->n_runs; i++) {
-    gint64 started_us;
-    double seconds;
+    double started, seconds;
 
     if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
       return FALSE;
     if (func != decode)
       job_clear_results (job);
-    started_us = g_get_monotonic_time ();
+    started = get_time (self);
     if (!func (self, job, error))
       return FALSE;
-    seconds = (double) (g_get_monotonic_time () - started_us) / US_PER_S;
+    seconds = get_time (self) - started;
     if (i > 0)
       g_array_append_val (row->seconds, seconds);
+    else
+      row->first = seconds;
   }
   row->n_tokens = job->n_tokens;
   tool_sort_doubles (row->seconds);
@@ -322,6 +345,7 @@ add_row (JsonBuilder *builder, const Row *row)
   tool_json_add_double (builder, "median", get_median (row));
   tool_json_add_double (builder, "min", get_rate (row, row->seconds->len - 1));
   tool_json_add_double (builder, "max", get_rate (row, 0));
+  tool_json_add_double (builder, "first", make_rate (row, row->first));
   tool_json_add_double (builder, "tokens_per_s", get_token_rate (row));
   json_builder_end_object (builder);
 }
@@ -373,7 +397,11 @@ parse (Options *options, int *argc, char ***argv, int *status)
       {"threads", 't', 0, G_OPTION_ARG_STRING, &options->threads,
           "Measure batches too, with these numbers of threads", "N,N"},
       {"runs", 'r', 0, G_OPTION_ARG_INT, &options->n_runs,
-          "Runs of each test, after one to warm up [5]", "N"},
+          "Runs of each test, after a first one [5]", "N"},
+      {"cpu-time", 0, 0, G_OPTION_ARG_NONE, &options->cpu_time,
+          "Time what the processor works, not the clock: for machines that do "
+          "other work, too",
+          NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of a table", NULL},
       {NULL},
@@ -381,10 +409,11 @@ parse (Options *options, int *argc, char ***argv, int *status)
 
   if (!tool_parse_options (argc, argv, entries, "TEXT…",
           "Measures how fast a tokenizer encodes and decodes text files.",
-          "Prints megabytes of text per second, median, least and most of the "
-          "runs, and\ntokens per second: encode and decode of a whole text by "
-          "one thread; batch of a\ntext cut into pieces of 16 KiB. Then how "
-          "long the tokenizer took to load and the\npeak memory of the "
+          "Prints megabytes of text per second: median, least and most of the "
+          "runs, and the\nfirst one, which does not count among them; then "
+          "tokens per second. Encode and\ndecode are of a whole text by one "
+          "thread, batch is of a text cut into pieces of\n16 KiB. At last how "
+          "long the tokenizer took to load and the peak memory of the\n"
           "program.\n\n"
           "Examples:\n"
           "  bitnet bench --tokenizer -m model.gguf english.txt code.c\n"
@@ -468,6 +497,7 @@ cmd_bench_tokenizer (int argc, char **argv)
   bench.path = options.model ? g_strdup (options.model) : tool_default_model ();
   bench.n_runs = (guint) options.n_runs;
   bench.json = options.json;
+  bench.cpu_time = options.cpu_time;
   bench.texts = g_ptr_array_new_with_free_func (text_free);
   bench.rows = g_ptr_array_new_with_free_func (row_free);
   bench.cancellable = tool_watch_interrupt ();
