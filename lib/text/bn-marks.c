@@ -115,6 +115,7 @@ classify (BnMarks *marks, const BnMarkRules *rules, BnClassifier classifier)
     n = (unsigned) left;
     memcpy (padded, marks->text, n);
     classifier (bits, padded, classes);
+    bits[BN_TEXT_CLASSES - 1] &= bn_low_bits (n); /* NUL is one of them */
   }
   marks->letters = bits[0];
   marks->numbers = bits[1];
