@@ -48,6 +48,31 @@
   "?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACE
 
 /* clang-format off */
+#define DEEPSEEK_LLM_LETTERS \
+  "\\s?[A-Za-z\\x{00B5}\\x{00C0}-\\x{00D6}\\x{00D8}-\\x{00F6}" \
+  "\\x{00F8}-\\x{01BA}\\x{01BC}-\\x{01BF}\\x{01C4}-\\x{0293}\\x{0295}" \
+  "-\\x{02AF}\\x{0370}-\\x{0373}\\x{0376}\\x{0377}\\x{037B}-\\x{037D}" \
+  "\\x{037F}\\x{0386}\\x{0388}-\\x{038A}\\x{038C}\\x{038E}-\\x{03A1}" \
+  "\\x{03A3}-\\x{03F5}\\x{03F7}-\\x{0481}\\x{048A}-\\x{052F}\\x{0531}" \
+  "-\\x{0556}\\x{10A0}-\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-" \
+  "\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}" \
+  "\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}" \
+  "-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-" \
+  "\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-" \
+  "\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-" \
+  "\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}" \
+  "\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-" \
+  "\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}\\x{2126}\\x{2128}" \
+  "\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}" \
+  "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}" \
+  "\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}\\x{2CF2}\\x{2CF3}\\x{A640}-" \
+  "\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}" \
+  "\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}" \
+  "-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-" \
+  "\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-" \
+  "\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}\\x{1E900}-" \
+  "\\x{1E943}]+"
+
 static const BnKnownPattern all[] = {
     {CL100K (ANY_CASE, "\\p{N}{1,3}"), bn_split_llama3_hf, FALSE},
     {CL100K (ASCII_CASE, "\\p{N}{1,3}"), bn_split_llama3, FALSE},
@@ -83,6 +108,20 @@ static const BnKnownPattern all[] = {
     {"[0-9][0-9][0-9]", bn_split_three_digits, TRUE},
     {"[\\r\\n]", bn_split_each_newline, TRUE},
     {"[^\\n]+|[\\n]+", bn_split_lines, FALSE},
+    {DEEPSEEK_LLM_LETTERS, bn_split_deepseek_llm_letters, TRUE},
+    {"\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}"
+     "\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+",
+     bn_split_deepseek_llm_punctuation_hf, TRUE},
+    {"[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+",
+     bn_split_deepseek_cjk_hf, TRUE},
+    {"<sentinel:[0-9]+>", bn_split_sentinel, TRUE},
+    {"(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", bn_split_image, TRUE},
+    {"([\\t\\n]|    |  )", bn_split_indent, TRUE},
+    {"[\\p{P}!-/:-@\\[-`{-~]", bn_split_each_punctuation, TRUE},
+    {ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?"
+     "(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|" OTHERS
+     "[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+     bn_split_exaone_moe_hf, FALSE},
     {"\\s?\\p{L}+", bn_split_spaced_letters, TRUE},
     {"\\s?\\p{P}+", bn_split_spaced_punctuation, TRUE},
     {"[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+",
