@@ -182,16 +182,18 @@ def write_classes(path, databases):
     new_runs = []
     for cp in range(N_CODE_POINTS):
         if old[cp] == 'Cn' != new[cp]:
-            if new_runs and new_runs[-1][1] == cp - 1:
+            category = CATEGORIES.index(new[cp])
+            if (new_runs and new_runs[-1][1] == cp - 1
+                    and new_runs[-1][2] == category):
                 new_runs[-1][1] = cp
             else:
-                new_runs.append([cp, cp])
+                new_runs.append([cp, cp, category])
 
     out = Writer(path, 'Classes of all code points, in two stages.')
     out.table(f'uint16_t bn_unicode_index[{len(index)}]', index)
     out.table(f'uint8_t bn_unicode_classes[{len(blocks)}]', blocks)
     out.table(f'BnUnicodeRange bn_unicode_new[{len(new_runs)}]',
-              ('{%#x, %#x}' % tuple(run) for run in new_runs), 5)
+              ('{%#x, %#x, %d}' % tuple(run) for run in new_runs), 4)
     out.table('size_t bn_n_unicode_new', [len(new_runs)])
     for name, hidden in (('bn_unicode_flags', NEW_16_BIT),
                          ('bn_unicode_flags_16', 0)):

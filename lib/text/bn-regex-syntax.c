@@ -133,62 +133,40 @@ append_range (GString *out, uint32_t first, uint32_t last)
 
 /* Properties. */
 
-typedef gboolean (*Predicate) (uint32_t cp, unsigned mask);
-
-/* Appends the newer characters that have a property. */
+/* Appends the newer characters whose category has its bit in mask. */
 static void
-append_newer (GString *out, Predicate has, unsigned mask)
+append_newer (GString *out, unsigned mask)
 {
-  for (size_t i = 0; i < bn_n_unicode_new; i++) {
-    uint32_t first = bn_unicode_new[i].first, last = bn_unicode_new[i].last;
+  for (size_t i = 0, next; i < bn_n_unicode_new; i = next) {
+    const BnUnicodeRange *runs = bn_unicode_new;
 
-    while (first <= last) {
-      uint32_t stop = first;
-
-      while (stop <= last && has (stop, mask))
-        stop++;
-      if (stop > first)
-        append_range (out, first, stop - 1);
-      first = stop + 1;
-    }
+    next = i + 1;
+    if (!(mask >> runs[i].category & 1))
+      continue;
+    while (next < bn_n_unicode_new
+           && runs[next].first == runs[next - 1].last + 1
+           && (mask >> runs[next].category & 1))
+      next++;
+    append_range (out, runs[i].first, runs[next - 1].last);
   }
 }
 
-/* mask has a bit for each category. */
-static gboolean
-has_category (uint32_t cp, unsigned mask)
-{
-  return (mask >> bn_unicode_category_16 (cp) & 1) != 0;
-}
-
-static gboolean
-is_alphabetic (uint32_t cp, unsigned mask)
-{
-  return (bn_char_properties (cp) & BN_PROPERTY_WORD)
-         && !has_category (cp, 1u << BN_CATEGORY_ND | 1u << BN_CATEGORY_PC
-                                   | 1u << BN_CATEGORY_MN);
-}
-
-static gboolean
-is_word (uint32_t cp, unsigned mask)
-{
-  return (bn_char_properties (cp) & BN_PROPERTY_WORD) != 0;
-}
-
 #define B(x) (1u << BN_CATEGORY_##x)
+#define LETTERS (B (LU) | B (LL) | B (LT) | B (LM) | B (LO))
+#define MARKS (B (MN) | B (MC) | B (ME))
 
 static const struct {
   const char *names; /* lower case, no spaces; "|" after each */
   unsigned mask;
 } categories[] = {
-    {"l|letter|", B (LU) | B (LL) | B (LT) | B (LM) | B (LO)},
+    {"l|letter|", LETTERS},
     {"lc|casedletter|", B (LU) | B (LL) | B (LT)},
     {"lu|uppercaseletter|", B (LU)},
     {"ll|lowercaseletter|", B (LL)},
     {"lt|titlecaseletter|", B (LT)},
     {"lm|modifierletter|", B (LM)},
     {"lo|otherletter|", B (LO)},
-    {"m|mark|combiningmark|", B (MN) | B (MC) | B (ME)},
+    {"m|mark|combiningmark|", MARKS},
     {"mn|nonspacingmark|", B (MN)},
     {"mc|spacingmark|", B (MC)},
     {"me|enclosingmark|", B (ME)},
@@ -230,14 +208,14 @@ append_categories (GString *out, unsigned mask)
     if (mask >> i & 1)
       g_string_append_printf (out, "\\p{%s}", category_names[i]);
   }
-  append_newer (out, has_category, mask);
+  append_newer (out, mask);
 }
 
 static void
 append_word (GString *out)
 {
   g_string_append (out, "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}");
-  append_newer (out, is_word, 0);
+  append_newer (out, LETTERS | MARKS | B (ND) | B (NL) | B (PC));
 }
 
 /* Superscripts and fractions of Latin-1, which are words for Oniguruma outside
@@ -276,17 +254,17 @@ append_property (Translator *self, const char *at, const char *name,
   if (g_str_equal (name, "alpha") || g_str_equal (name, "alphabetic")
       || g_str_equal (name, "alnum")) {
     g_string_append (out, "\\p{Alphabetic}");
-    append_newer (out, is_alphabetic, 0);
+    append_newer (out, LETTERS | B (NL) | B (MC));
     if (g_str_equal (name, "alnum"))
       append_categories (out, B (ND));
   } else if (g_str_equal (name, "word")) {
     append_word (out);
   } else if (g_str_equal (name, "upper")) {
     g_string_append (out, "\\p{Uppercase}");
-    append_newer (out, has_category, B (LU));
+    append_newer (out, B (LU));
   } else if (g_str_equal (name, "lower")) {
     g_string_append (out, "\\p{Lowercase}");
-    append_newer (out, has_category, B (LL));
+    append_newer (out, B (LL));
   } else if (g_str_equal (name, "space") || g_str_equal (name, "whitespace")) {
     g_string_append (out, SPACES);
   } else if (g_str_equal (name, "blank")) {

@@ -146,8 +146,15 @@ translate (const char *pattern, size_t length)
 BnSplitFn
 bn_split_find_known (const char *pattern, size_t length, BnKnown known)
 {
-  g_autofree char *wanted = translate (pattern, length);
+  g_autofree char *wanted = NULL;
 
+  for (size_t i = 0; i < G_N_ELEMENTS (all); i++) {
+    if (strlen (all[i].pattern) == length
+        && memcmp (all[i].pattern, pattern, length) == 0)
+      return known == BN_KNOWN_WITHOUT_GAPS && all[i].has_gaps ? NULL
+                                                               : all[i].cut;
+  }
+  wanted = translate (pattern, length);
   for (size_t i = 0; wanted && i < G_N_ELEMENTS (all); i++) {
     g_autofree char *text = NULL;
 

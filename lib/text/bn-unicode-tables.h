@@ -9,9 +9,11 @@
 #define BN_UNICODE_SPACE_BIT 0x20
 #define BN_UNICODE_NEW_BIT 0x40
 
-/* Characters that are newer than Unicode 14.0 and not than 16.0. */
+/* Runs of one category of characters that are newer than Unicode 14.0 and not
+ * than 16.0. */
 typedef struct {
   uint32_t first, last;
+  uint8_t category; /* BnCategory */
 } BnUnicodeRange;
 
 extern const BnUnicodeRange bn_unicode_new[];
