@@ -342,7 +342,9 @@ encode (BitnetTokenizer *self, const BnInput *a, const BnInput *b,
           "token for unknown words");
     else
       g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-          "no memory to encode a text");
+          "no memory to encode a text, or an expression of its tokenizer takes "
+          "too "
+          "many steps");
     return NULL;
   }
   *n_tokens = ids.n_ids;

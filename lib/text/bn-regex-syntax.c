@@ -35,6 +35,19 @@ enum {
   "\\x00-\\x08\\x0E-\\x1F\\x21-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}"        \
   "\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-"        \
   "\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
+/* Marks that are Alphabetic, and small letters that are Lowercase, in 16.0 and
+ * not in 14.0; and what Script has got since then. */
+#define NEW_ALPHABETIC_MARKS                                                   \
+  "\\x{363}-\\x{36F}\\x{897}\\x{C04}\\x{CF3}\\x{F82}-\\x{F83}"                 \
+  "\\x{1DD3}-\\x{1DE6}\\x{10D69}\\x{10EFC}\\x{11080}-\\x{11081}"               \
+  "\\x{11241}\\x{113B8}-\\x{113C0}\\x{113C2}\\x{113C5}\\x{113C7}-"             \
+  "\\x{113CA}\\x{113CC}-\\x{113CD}\\x{11F00}-\\x{11F01}\\x{11F03}"             \
+  "\\x{11F34}-\\x{11F3A}\\x{11F3E}-\\x{11F40}\\x{1611E}-\\x{1612E}"            \
+  "\\x{1E08F}"
+#define NEW_LOWERCASE                                                          \
+  "\\x{10FC}\\x{A7F2}-\\x{A7F4}\\x{AB69}\\x{1E030}-\\x{1E06D}"
+#define NEW_HAN "\\x{2B739}\\x{2EBF0}-\\x{2EE5D}\\x{31350}-\\x{323AF}"
+#define NEW_HIRAGANA "\\x{1B132}"
 #define HEX_DIGITS "0-9A-Fa-f"
 #define ANY_CHARACTER "(?s:.)"
 #define NO_CHARACTER "(?!)"
@@ -237,8 +250,8 @@ append_property (Translator *self, const char *at, const char *name,
       "asciihexdigit", "hexdigit", "diacritic", "extender", "joincontrol",
       "quotationmark", "terminalpunctuation", "sentenceterminal", "radical",
       "regionalindicator", "variationselector", "patternsyntax",
-      "patternwhitespace", "cased", "caseignorable", "uppercase", "lowercase",
-      "graphemebase", "graphemeextend", "softdotted", "bidicontrol",
+      "patternwhitespace", "cased", "caseignorable", "graphemebase",
+      "graphemeextend", "softdotted", "bidicontrol",
       "defaultignorablecodepoint", "deprecated", "logicalorderexception",
       "noncharactercodepoint", "idsbinaryoperator", "idstrinaryoperator"};
   g_autofree char *key = g_strconcat (name, "|", NULL);
@@ -254,16 +267,17 @@ append_property (Translator *self, const char *at, const char *name,
   if (g_str_equal (name, "alpha") || g_str_equal (name, "alphabetic")
       || g_str_equal (name, "alnum")) {
     g_string_append (out, "\\p{Alphabetic}");
-    append_newer (out, LETTERS | B (NL) | B (MC));
+    g_string_append (out, NEW_ALPHABETIC_MARKS);
+    append_newer (out, LETTERS | B (NL));
     if (g_str_equal (name, "alnum"))
       append_categories (out, B (ND));
   } else if (g_str_equal (name, "word")) {
     append_word (out);
-  } else if (g_str_equal (name, "upper")) {
+  } else if (g_str_equal (name, "upper") || g_str_equal (name, "uppercase")) {
     g_string_append (out, "\\p{Uppercase}");
     append_newer (out, B (LU));
-  } else if (g_str_equal (name, "lower")) {
-    g_string_append (out, "\\p{Lowercase}");
+  } else if (g_str_equal (name, "lower") || g_str_equal (name, "lowercase")) {
+    g_string_append (out, "\\p{Lowercase}" NEW_LOWERCASE);
     append_newer (out, B (LL));
   } else if (g_str_equal (name, "space") || g_str_equal (name, "whitespace")) {
     g_string_append (out, SPACES);
@@ -293,8 +307,9 @@ append_property (Translator *self, const char *at, const char *name,
     append_categories (out, ~B (CN) & ((1u << 30) - 1));
     *is_negated = !*is_negated;
   } else if (g_str_equal (name, "han") || g_str_equal (name, "hani")) {
-    g_string_append (
-        out, "\\p{sc:Han}\\x{2EBF0}-\\x{2EE5D}\\x{31350}-\\x{323AF}");
+    g_string_append (out, "\\p{sc:Han}" NEW_HAN);
+  } else if (g_str_equal (name, "hiragana") || g_str_equal (name, "hira")) {
+    g_string_append (out, "\\p{sc:Hiragana}" NEW_HIRAGANA);
   } else {
     /* What is no property of this name is a script: the property Script, as
      * the name alone would be Script_Extensions. */
