@@ -667,6 +667,7 @@ load_ugm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
       .is_llama_cpp = is_llama_cpp,
       .normalizer = {.is_llama_cpp = is_llama_cpp, .escape = TRUE}};
   BnCharsmap *charsmap;
+  const BnGgufKv *kv;
 
   if (!load_charsmap (gguf, &charsmap, error))
     return FALSE;
@@ -679,6 +680,9 @@ load_ugm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
       &options.normalizer.remove_extra);
   self->add_space_prefix = options.normalizer.add_prefix;
   self->add_eos = TRUE;
+  kv = bn_gguf_find_kv (gguf, KEY_PREFIX "precompiled_charsmap");
+  self->identity = bn_spmodel_identity (
+      &options, kv ? kv->data : NULL, kv ? (size_t) kv->count : 0, NULL, 0);
   self->pre = g_strdup (PRE_DEFAULT);
   self->vocab = vocab;
   self->encoder = bn_encoder_new_spmodel (

@@ -357,8 +357,9 @@ read_charsmap (const BnFile *file, const BnSpNormalizerSpec *spec,
   return *charsmap != NULL;
 }
 
-static BnEncoder *
-build_encoder (const BnFile *file, const BnSpProto *proto,
+/* Sets the encoder, and what tells it from others with the same pieces. */
+static gboolean
+build_encoder (BnTokenizer *self, const BnFile *file, const BnSpProto *proto,
     const BnSentencepieceOptions *options, BnVocab *vocab_, GError **error)
 {
   g_autoptr (BnVocab) vocab = vocab_;
@@ -375,18 +376,22 @@ build_encoder (const BnFile *file, const BnSpProto *proto,
           .escape = spec->escape_whitespaces || is_llama_cpp,
           .add_as_suffix = proto->treat_whitespace_as_suffix}};
   g_autoptr (BnCharsmap) charsmap = NULL;
-  BnEncoder *encoder;
 
-  if (is_llama_cpp && !is_unigram)
-    return bn_encoder_new_spm (
-        g_steal_pointer (&vocab), spec->add_dummy_prefix);
+  if (is_llama_cpp && !is_unigram) {
+    self->encoder =
+        bn_encoder_new_spm (g_steal_pointer (&vocab), spec->add_dummy_prefix);
+    return TRUE;
+  }
   if (!read_charsmap (file, spec, &charsmap, error))
-    return NULL;
-  encoder = bn_encoder_new_spmodel (
+    return FALSE;
+  self->identity = bn_spmodel_identity (&model, spec->charsmap.data,
+      spec->charsmap.length, proto->denormalizer.charsmap.data,
+      proto->denormalizer.charsmap.length);
+  self->encoder = bn_encoder_new_spmodel (
       g_steal_pointer (&vocab), &model, g_steal_pointer (&charsmap), error);
-  if (encoder == NULL)
+  if (self->encoder == NULL)
     g_prefix_error (error, "%s: SentencePiece model: ", file->path);
-  return encoder;
+  return self->encoder != NULL;
 }
 
 static BnDecoder *
@@ -461,9 +466,8 @@ bn_sentencepiece_load (const BnFile *file,
                   && (options->add_bos < 0 ? is_bpe : options->add_bos);
   self->add_eos = vocab->roles[BN_ROLE_EOS] != BN_TOKEN_NONE
                   && (options->add_eos < 0 ? !is_bpe : options->add_eos);
-  self->encoder =
-      build_encoder (file, proto, options, g_steal_pointer (&vocab), error);
-  if (self->encoder == NULL)
+  if (!build_encoder (
+          self, file, proto, options, g_steal_pointer (&vocab), error))
     return NULL;
   if (self->fidelity != BN_FIDELITY_LLAMA_CPP) {
     self->decoder = build_decoder (file, proto, self->vocab, error);

@@ -237,3 +237,24 @@ bn_encoder_new_spmodel (BnVocab *vocab_, const BnSpModelOptions *options,
   return bn_encoder_new (g_steal_pointer (&vocab),
       options->is_unigram ? &ugm : &bpe, g_steal_pointer (&self));
 }
+
+char *
+bn_spmodel_identity (const BnSpModelOptions *options, const void *charsmap,
+    size_t charsmap_size, const void *other, size_t other_size)
+{
+  const BnSpNormalizerOptions *normalizer = &options->normalizer;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree char *flags = g_strdup_printf (
+      "%d%d%d%d%d%d%d%d%d %" G_GSIZE_FORMAT " ", options->is_unigram != 0,
+      options->is_llama_cpp != 0, options->byte_fallback != 0,
+      options->prefix_once != 0, normalizer->is_llama_cpp != 0,
+      normalizer->add_prefix != 0, normalizer->remove_extra != 0,
+      normalizer->escape != 0, normalizer->add_as_suffix != 0, charsmap_size);
+
+  g_checksum_update (checksum, (const guchar *) flags, -1);
+  if (charsmap_size > 0)
+    g_checksum_update (checksum, charsmap, (gssize) charsmap_size);
+  if (other_size > 0)
+    g_checksum_update (checksum, other, (gssize) other_size);
+  return g_strdup (g_checksum_get_string (checksum));
+}

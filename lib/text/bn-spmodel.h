@@ -21,3 +21,9 @@ typedef struct {
  * may be NULL. NULL with an error that names no file. */
 BnEncoder *bn_encoder_new_spmodel (BnVocab *vocab,
     const BnSpModelOptions *options, BnCharsmap *charsmap, GError **error);
+
+/* What tells models with the same pieces apart: the options and the tables of
+ * characters, which may be empty. */
+char *bn_spmodel_identity (const BnSpModelOptions *options,
+    const void *charsmap, size_t charsmap_size, const void *other,
+    size_t other_size);
