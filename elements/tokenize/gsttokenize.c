@@ -382,9 +382,9 @@ install_prompt_properties (GObjectClass *object_class)
   /**
    * GstBitnetTokenize:template:
    *
-   * How a conversation is written: `auto` = as the model file says, `none` =
-   * the texts alone, the name of a known form, or the path of a template
-   * file.
+   * How a conversation is written: `auto` = by the template in the model
+   * file, `none` = the texts alone, the name of a fixed form, or the path of a
+   * template file in the Jinja language.
    *
    * Since: 0.1
    */

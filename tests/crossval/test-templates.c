@@ -109,11 +109,138 @@ test_renderings (void)
   g_assert_cmpuint (n_forms, >, 0);
 }
 
+/* Control tokens that are written into messages */
+
+/* How often each control token stands in what a message becomes; NULL if the
+ * template refuses it. */
+static GHashTable *
+count_control_tokens (BitnetTemplate *template, BitnetTokenizer *tokenizer,
+    const char *role, const char *text)
+{
+  g_autoptr (BitnetConversation) conversation = bitnet_conversation_new ();
+  g_autoptr (GHashTable) counts = g_hash_table_new (NULL, NULL);
+  g_autofree guint32 *tokens = NULL;
+  gsize n_tokens;
+
+  if (strcmp (role, "user") != 0)
+    bitnet_conversation_append (conversation, "user", "x", NULL);
+  bitnet_conversation_append (conversation, role, text, NULL);
+  tokens = bitnet_template_encode (template, conversation, tokenizer, FALSE,
+      BITNET_ENCODE_NONE, &n_tokens, NULL);
+  if (tokens == NULL)
+    return NULL;
+  for (gsize i = 0; i < n_tokens; i++) {
+    gpointer key = GUINT_TO_POINTER (tokens[i]);
+
+    if (bitnet_tokenizer_get_attributes (tokenizer, tokens[i])
+        & BITNET_TOKEN_CONTROL)
+      g_hash_table_insert (counts, key,
+          GUINT_TO_POINTER (
+              GPOINTER_TO_UINT (g_hash_table_lookup (counts, key)) + 1));
+  }
+  return g_steal_pointer (&counts);
+}
+
+/* The texts of the first control tokens, one after another. */
+static char *
+join_control_tokens (BitnetTokenizer *tokenizer)
+{
+  enum { MAX_TOKENS = 64 };
+  g_autoptr (GString) text = g_string_new ("a");
+  guint n_found = 0;
+
+  for (guint i = 0;
+       i < bitnet_tokenizer_get_vocab_size (tokenizer) && n_found < MAX_TOKENS;
+       i++) {
+    g_autoptr (GBytes) bytes = NULL;
+
+    if (!(bitnet_tokenizer_get_attributes (tokenizer, i)
+            & BITNET_TOKEN_CONTROL))
+      continue;
+    bytes = bitnet_tokenizer_get_token_bytes (tokenizer, i);
+    g_string_append_len (
+        text, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+    n_found++;
+  }
+  g_string_append_c (text, 'b');
+  g_assert_cmpuint (n_found, >, 0);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* A message of control tokens gives those that a harmless one gives. */
+static guint
+check_injection (const char *path, BitnetTokenizer *tokenizer)
+{
+  static const char *const roles[] = {"user", "assistant", "system", "tool"};
+  g_autofree char *injected = join_control_tokens (tokenizer);
+  g_autofree char *source = NULL;
+  g_autoptr (BitnetTemplate) template = NULL;
+  guint n_checked = 0;
+
+  g_assert_true (g_file_get_contents (path, &source, NULL, NULL));
+  template = bitnet_template_new_from_text (source, NULL);
+  g_assert_nonnull (template);
+  for (gsize i = 0; i < G_N_ELEMENTS (roles); i++) {
+    g_autoptr (GHashTable) plain =
+        count_control_tokens (template, tokenizer, roles[i], "ab");
+    g_autoptr (GHashTable) found =
+        count_control_tokens (template, tokenizer, roles[i], injected);
+    GHashTableIter iter;
+    gpointer token, n;
+
+    if (plain == NULL || found == NULL)
+      continue;
+    g_hash_table_iter_init (&iter, found);
+    while (g_hash_table_iter_next (&iter, &token, &n)) {
+      if (n != g_hash_table_lookup (plain, token))
+        g_test_message (
+            "%s, %s: token %u", path, roles[i], GPOINTER_TO_UINT (token));
+      g_assert_true (n == g_hash_table_lookup (plain, token));
+    }
+    n_checked++;
+  }
+  return n_checked;
+}
+
+static void
+test_injection (gconstpointer data)
+{
+  const char *folder = g_getenv ("BITNET_REFERENCE_DATA");
+  g_autofree char *templates =
+      g_build_filename (folder ? folder : "", "templates", NULL);
+  g_autofree char *vocabulary = g_strdup_printf (
+      "%s/vocab/%s.gguf", folder ? folder : "", (const char *) data);
+  g_autoptr (GDir) dir = g_dir_open (templates, 0, NULL);
+  g_autoptr (BitnetTokenizer) tokenizer = NULL;
+  const char *name;
+  guint n_checked = 0;
+
+  if (dir == NULL || !g_file_test (vocabulary, G_FILE_TEST_EXISTS)) {
+    g_test_skip ("no reference data (option reference_data)");
+    return;
+  }
+  tokenizer = bitnet_tokenizer_new_from_file (
+      vocabulary, BITNET_FIDELITY_AUTO, NULL, NULL);
+  g_assert_nonnull (tokenizer);
+  while ((name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_build_filename (templates, name, NULL);
+
+    if (g_str_has_suffix (name, ".jinja"))
+      n_checked += check_injection (path, tokenizer);
+  }
+  g_test_message ("%u conversations", n_checked);
+  g_assert_cmpuint (n_checked, >, 50);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_set_nonfatal_assertions ();
   g_test_add_func ("/crossval/templates/renderings", test_renderings);
+  g_test_add_data_func (
+      "/crossval/templates/injection/qwen2", "qwen2", test_injection);
+  g_test_add_data_func (
+      "/crossval/templates/injection/llama-3", "llama-bpe", test_injection);
   return g_test_run ();
 }
