@@ -171,11 +171,18 @@ BitnetTokenizer *bitnet_tokenizer_new_from_model_full (BitnetModel *model,
  * @error: return location for an error, or %NULL
  *
  * Builds the tokenizer that a file holds. What kind of file it is follows from
- * its content: a GGUF file, `tokenizer.json`, `tokenizer.model` as
- * SentencePiece model or as tiktoken ranks, `tekken.json`, `vocab.json` with
- * `merges.txt` beside it, `vocab.txt`. Of a folder the most exact of these is
- * taken, in that order. Files that refine them (`tokenizer_config.json`,
- * `special_tokens_map.json`, `added_tokens.json`) are read if they lie beside.
+ * its content: a GGUF file, `tokenizer.json`, `tekken.json`, `tokenizer.model`
+ * as SentencePiece model or as tiktoken ranks, `vocab.json` with `merges.txt`
+ * beside it, `vocab.txt`. Of a folder the most exact of these is taken, in that
+ * order but for GGUF files; one that cannot be read is left out with a warning.
+ * Files that refine them (`tokenizer_config.json`, `special_tokens_map.json`,
+ * `added_tokens.json`, `generation_config.json`, chat templates) are read if
+ * they lie beside.
+ *
+ * Files of tiktoken say neither how text is cut nor which special tokens there
+ * are. Both follow from the family, which the number of ranks gives away; the
+ * reserved tokens of LLaMA-3 have the names of version 3.0 unless a file beside
+ * says otherwise. A file has at most 1 GiB.
  *
  * Blocks, some 10 to 500 ms for 32,000 to 256,000 tokens.
  *

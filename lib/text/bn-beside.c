@@ -307,6 +307,23 @@ read_generation_config (BnBeside *self, BnJson root)
     add_eog (self, element);
 }
 
+/* The configuration of a model: how it stretches positions tells LLaMA 3.1
+ * from 3.0, whose vocabularies are the same file. */
+static void
+read_model_config (BnBeside *self, BnJson root)
+{
+  BnJson value, type;
+  BnSetting scaled = BN_UNSAID;
+
+  read_setting (root, "use_scaled_rope", &scaled);
+  if (scaled == TRUE)
+    self->scales_rope = TRUE;
+  if (bn_json_find (root, "rope_scaling", &value) && is_object (value)
+      && bn_json_find (value, "rope_type", &type)
+      && bn_json_equals (type, "llama3"))
+    self->scales_rope = TRUE;
+}
+
 static void
 read_template_json (BnBeside *self, BnJson root)
 {
@@ -383,6 +400,8 @@ bn_beside_new (const char *folder)
   read_file (self, folder, "special_tokens_map.json", read_special_tokens);
   read_file (self, folder, "added_tokens.json", read_added_tokens);
   read_file (self, folder, "generation_config.json", read_generation_config);
+  read_file (self, folder, "config.json", read_model_config);
+  read_file (self, folder, "params.json", read_model_config);
   read_template (self, folder, "chat_template.jinja");
   if (self->chat_template == NULL)
     read_file (self, folder, "chat_template.json", read_template_json);

@@ -28,6 +28,7 @@ typedef struct {
   BnSetting add_bos, add_eos;
   BnSetting add_prefix_space, legacy, clean_spaces;
   BnSetting do_lower_case, strip_accents, tokenize_chinese_chars;
+  gboolean scales_rope; /* as LLaMA has done since 3.1 */
 } BnBeside;
 
 /* All that lies in a folder; NULL stands for none. What cannot be read is left

@@ -257,6 +257,7 @@ typedef struct {
   const char *pre;
   const char *bos, *eos;
   gboolean add_bos, normalizes;
+  gboolean scales_rope; /* of two that have as many ranks */
   Special specials[12]; /* a text of NULL ends */
   Reserved reserved[4]; /* a pattern of NULL ends */
 } RankFamily;
@@ -276,6 +277,23 @@ static const RankFamily families[] = {
         .reserved = {{128002, 4, 0, "<|reserved_special_token_%u|>"},
             {128008, 1, 4, "<|reserved_special_token_%u|>"},
             {128010, 246, 5, "<|reserved_special_token_%u|>"}}},
+    {.name = "LLaMA-3.1",
+        .n_ranks = 128000,
+        .scales_rope = TRUE,
+        .set = "llama-3-hf",
+        .set_llama = "llama-3",
+        .pre = "llama-bpe",
+        .bos = "<|begin_of_text|>",
+        .eos = "<|end_of_text|>",
+        .add_bos = TRUE,
+        .specials = {{128000, "<|begin_of_text|>"}, {128001, "<|end_of_text|>"},
+            {128004, "<|finetune_right_pad_id|>"},
+            {128006, "<|start_header_id|>"}, {128007, "<|end_header_id|>"},
+            {128008, "<|eom_id|>"}, {128009, "<|eot_id|>"},
+            {128010, "<|python_tag|>"}},
+        .reserved = {{128002, 2, 0, "<|reserved_special_token_%u|>"},
+            {128005, 1, 2, "<|reserved_special_token_%u|>"},
+            {128011, 245, 3, "<|reserved_special_token_%u|>"}}},
     {.name = "cl100k",
         .n_ranks = 100256,
         .set = "cl100k",
@@ -350,16 +368,21 @@ static const RankFamily families[] = {
 };
 
 static const RankFamily *
-find_family (const BnFile *file, const BnRanks *ranks, GError **error)
+find_family (const BnFile *file, const BnRanks *ranks, const BnBeside *beside,
+    GError **error)
 {
+  const RankFamily *found = NULL;
   g_autoptr (GString) known = g_string_new (NULL);
 
   for (size_t i = 0; i < G_N_ELEMENTS (families); i++) {
-    if (families[i].n_ranks == ranks->n_ranks)
-      return &families[i];
+    if (families[i].n_ranks == ranks->n_ranks
+        && (found == NULL || families[i].scales_rope == beside->scales_rope))
+      found = &families[i];
     g_string_append_printf (known, "%s%u (%s)", i > 0 ? ", " : "",
         families[i].n_ranks, families[i].name);
   }
+  if (found)
+    return found;
   fail (file, 0, error,
       "tiktoken ranks up to %u belong to no family that is known, and the file "
       "does not say how text is cut; expected %s ranks; use tokenizer.json of "
@@ -466,7 +489,7 @@ bn_tiktoken_load (const BnFile *file, const BnBeside *beside,
     fidelity = BN_FIDELITY_HUGGINGFACE;
   if (!bn_tiktoken_read (file, &ranks, cancellable, error))
     return NULL;
-  family = find_family (file, &ranks, error);
+  family = find_family (file, &ranks, beside, error);
   if (family == NULL)
     return NULL;
   added = list_added (family, &ranks, beside);

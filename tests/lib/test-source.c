@@ -422,7 +422,7 @@ test_tiktoken (Fixture *self, gconstpointer data)
 {
   g_autofree char *ranks = make_ranks (128000, NONE);
   g_autoptr (GError) error = NULL;
-  g_autoptr (BitnetTokenizer) plain = NULL, named = NULL;
+  g_autoptr (BitnetTokenizer) plain = NULL, named = NULL, scaled = NULL;
   const guint both = BITNET_ENCODE_ADD_SPECIAL | BITNET_ENCODE_PARSE_SPECIAL;
 
   write_file (self, "tokenizer.model", ranks);
@@ -436,9 +436,20 @@ test_tiktoken (Fixture *self, gconstpointer data)
   g_assert_cmpuint (
       bitnet_tokenizer_lookup (plain, "<|reserved_special_token_250|>"), ==,
       128255);
+  g_assert_cmpuint (
+      bitnet_tokenizer_lookup (plain, "<|eom_id|>"), ==, BITNET_TOKEN_NONE);
   g_assert_true (bitnet_tokenizer_is_eog (plain, 128001));
   g_assert_true (bitnet_tokenizer_is_eog (plain, 128009));
 
+  write_file (self, "params.json", "{\"use_scaled_rope\":true}");
+  scaled = load (self, "tokenizer.model", &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (bitnet_tokenizer_lookup (scaled, "<|eom_id|>"), ==, 128008);
+  g_assert_cmpuint (
+      bitnet_tokenizer_lookup (scaled, "<|reserved_special_token_247|>"), ==,
+      128255);
+
+  write_file (self, "params.json", "{}");
   write_file (self, "tokenizer_config.json",
       "{\"added_tokens_decoder\":{\"128004\":{\"content\":"
       "\"<|finetune_right_pad_id|>\",\"special\":true},\"128005\":{\"content\":"
