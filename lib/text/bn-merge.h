@@ -49,6 +49,26 @@ enum {
 typedef uint32_t (*BnPairFn) (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged);
 
+/* Of bn_merge_short(): the merge of symbols i and j, which end at end; the
+ * lowest key of a block. */
+#define SET_KEY(i, j, end)                                                     \
+  do {                                                                         \
+    uint64_t rank = pair (model, ids[i], ids[j], text + starts[i],             \
+        (end) -starts[i], &merged[i]);                                         \
+                                                                               \
+    keys[i] = rank == BN_NO_RANK ? UINT64_MAX : rank << 32 | (i);              \
+  } while (0)
+#define SET_MIN(block)                                                         \
+  do {                                                                         \
+    const uint64_t *key = keys + (block) *BN_MERGE_BLOCK;                      \
+    uint64_t low = MIN (key[0], key[1]), high = MIN (key[2], key[3]);          \
+    uint64_t low2 = MIN (key[4], key[5]), high2 = MIN (key[6], key[7]);        \
+                                                                               \
+    low = MIN (low, high);                                                     \
+    low2 = MIN (low2, high2);                                                  \
+    mins[block] = MIN (low, low2);                                             \
+  } while (0)
+
 /* Merges n symbols, of which id and start are set, in place: their number
  * afterwards; the first ones hold id and start. n <= BN_SHORT_WORD. */
 static inline size_t
@@ -73,24 +93,6 @@ bn_merge_short (const void *model, BnPairFn pair, BnSymbol *symbols, size_t n,
   }
   starts[n] = (uint32_t) length;
   next[n - 1] = (uint8_t) n;
-
-#define SET_KEY(i, j, end)                                                     \
-  do {                                                                         \
-    uint64_t rank = pair (model, ids[i], ids[j], text + starts[i],             \
-        (end) -starts[i], &merged[i]);                                         \
-                                                                               \
-    keys[i] = rank == BN_NO_RANK ? UINT64_MAX : rank << 32 | (i);              \
-  } while (0)
-#define SET_MIN(block)                                                         \
-  do {                                                                         \
-    const uint64_t *key = keys + (block) *BN_MERGE_BLOCK;                      \
-    uint64_t low = MIN (key[0], key[1]), high = MIN (key[2], key[3]);          \
-    uint64_t low2 = MIN (key[4], key[5]), high2 = MIN (key[6], key[7]);        \
-                                                                               \
-    low = MIN (low, high);                                                     \
-    low2 = MIN (low2, high2);                                                  \
-    mins[block] = MIN (low, low2);                                             \
-  } while (0)
 
   for (size_t i = 0; i + 1 < n; i++)
     SET_KEY (i, i + 1, starts[i + 2 < n ? i + 2 : n]);
@@ -130,15 +132,15 @@ bn_merge_short (const void *model, BnPairFn pair, BnSymbol *symbols, size_t n,
     }
     SET_MIN (i / BN_MERGE_BLOCK);
   }
-#undef SET_KEY
-#undef SET_MIN
-
   for (size_t i = 0; i < n; i = next[i], n_left++) {
     symbols[n_left].id = ids[i];
     symbols[n_left].start = starts[i];
   }
   return n_left;
 }
+
+#undef SET_KEY
+#undef SET_MIN
 
 static inline void
 bn_heap_down (uint64_t *heap, size_t n, size_t i)
