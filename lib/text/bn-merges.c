@@ -251,18 +251,19 @@ static gboolean
 check_slots (const BnMergeSlot *slots, size_t n_slots, uint32_t n_merges,
     uint32_t n_tokens)
 {
-  size_t n_free = 0;
-  gboolean is_wrong = FALSE;
+  uint32_t lowest = 1, highest = 0, highest_token = 0;
 
-  /* No branch, for the sake of vector units. */
+  /* One more than the rank is 0 for free slots and at most n_merges for others,
+   * one more than the token at most n_tokens; a merge that makes no token has
+   * no effect. No branch. */
   for (size_t i = 0; i < n_slots; i++) {
-    gboolean is_free = slots[i].rank == BN_NO_RANK;
+    uint32_t next = slots[i].rank + 1, next_token = slots[i].merged + 1;
 
-    n_free += is_free;
-    is_wrong |= !is_free & (slots[i].rank >= n_merges);
-    is_wrong |= !is_free & (slots[i].merged >= n_tokens);
+    lowest = MIN (lowest, next);
+    highest = MAX (highest, next);
+    highest_token = MAX (highest_token, next_token);
   }
-  return n_free > 0 && !is_wrong;
+  return lowest == 0 && highest <= n_merges && highest_token <= n_tokens;
 }
 
 gboolean

@@ -82,19 +82,20 @@ gboolean
 bn_vocab_check_slots (
     const BnVocabSlot *slots, size_t n_slots, uint32_t n_tokens)
 {
-  size_t n_free = 0;
-  gboolean is_wrong = FALSE;
+  uint32_t lowest = 1, highest = 0;
 
   if (n_slots == 0 || (n_slots & (n_slots - 1)) != 0
       || n_slots - 1 > UINT32_MAX)
     return FALSE;
+  /* One more than the id is 0 for free slots and at most n_tokens for others;
+   * two comparisons without a branch do for both. */
   for (size_t i = 0; i < n_slots; i++) {
-    gboolean is_free = slots[i].id == BN_TOKEN_NONE;
+    uint32_t next = slots[i].id + 1;
 
-    n_free += is_free;
-    is_wrong |= !is_free & (slots[i].id >= n_tokens);
+    lowest = MIN (lowest, next);
+    highest = MAX (highest, next);
   }
-  return n_free > 0 && !is_wrong;
+  return lowest == 0 && highest <= n_tokens;
 }
 
 static gboolean
