@@ -181,7 +181,8 @@ read_scores (BnUnigram *self, GError **error)
                              ? 0
                              : (double) (float) (0.1 * ((double) length - 1));
     }
-    self->max_magnitude = MAX (self->max_magnitude, fabs (self->scores[id]));
+    if (is_piece (self, id))
+      self->max_magnitude = MAX (self->max_magnitude, fabs (self->scores[id]));
   }
   return TRUE;
 }
