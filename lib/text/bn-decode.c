@@ -153,8 +153,7 @@ void
 bn_decoder_free (BnDecoder *self)
 {
   for (unsigned i = 0; i < self->n_stages; i++) {
-    g_free (self->stages[i].pattern);
-    g_free (self->stages[i].content);
+    bn_stage_clear (&self->stages[i]);
     g_clear_pointer (&self->stages[i].normalizer, bn_spnormalizer_free);
   }
   if (self->texts.bytes != self->vocab->pieces.bytes) {
