@@ -274,6 +274,7 @@ def simple_decoder(rng):
         lambda: decoders.ByteFallback(), lambda: decoders.Fuse(),
         lambda: decoders.Strip(rng.choice([" ", "_", "▁"]), rng.randrange(3), rng.randrange(3)),
         lambda: decoders.Replace("▁", " "),
+        lambda: decoders.Replace(Regex(r"[0-9]|\s+$"), "#"),
         lambda: decoders.Metaspace(prepend_scheme=rng.choice(["first", "never", "always"])),
         lambda: decoders.WordPiece(prefix="##", cleanup=rng.random() < 0.5),
         lambda: decoders.BPEDecoder(suffix="</w>"),
@@ -409,8 +410,10 @@ class Reference:
         extra = self.added + self.rng.sample(self.vocab, min(20, len(self.vocab)))
         return ["", " "] + [sample_text(self.rng, extra) for _ in range(n)]
 
-    def encode(self, text, add_special):
+    def encode(self, text, add_special, parse_special=True):
         try:
+            for t in self.same:
+                t.encode_special_tokens = not parse_special
             ids = [t.encode(text, add_special_tokens=add_special).ids for t in self.same]
         except BaseException:  # an unknown word without a token for it
             return None
@@ -486,12 +489,13 @@ def check(args, seed, stats):
                 if len(failed) > 2:
                     return
 
-    for what, add, options in (
-            ("plain", False, ("--parse-special",)),
-            ("special", True, ("--parse-special", "--special"))):
+    for what, add, parse, options in (
+            ("text", False, False, ()),
+            ("plain", False, True, ("--parse-special",)),
+            ("special", True, True, ("--parse-special", "--special"))):
         rows, ids = [], []
         for t in texts:
-            found = reference.encode(t, add)
+            found = reference.encode(t, add, parse)
             if found is not None:
                 rows.append({"text": t})
                 ids.append(found)
