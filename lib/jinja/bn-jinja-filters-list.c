@@ -354,7 +354,8 @@ FILTER (reverse)
   if (self.type == BN_J_STRING)
     return bn_j_get_slice (
         j, self, bn_j_none (), bn_j_none (), bn_j_integer (-1));
-  iterator = bn_j_reversed (j, self);
+  iterator = self.type == BN_J_UNDEFINED ? bn_j_iterate (j, self)
+                                         : bn_j_reversed (j, self);
   if (iterator != NULL)
     return bn_j_iterator_value (iterator);
   if (!bn_j_is_iterable (self))

@@ -137,7 +137,7 @@ append_title (BnJ *j, BnJBuffer *buffer, gunichar c, BnJinjaTrust trust)
       return TRUE;
     }
   }
-  if (g_unichar_totitle (c) == c)
+  if (g_unichar_totitle (c) == c && !g_unichar_istitle (c))
     return FALSE;
   bn_j_append (j, buffer, bytes,
       (size_t) g_unichar_to_utf8 (g_unichar_totitle (c), bytes), trust);
