@@ -60,7 +60,8 @@ bn_encoder_new_rwkv (BnVocab *vocab_)
     const uint8_t *piece = bn_vocab_piece (vocab, id, &length);
 
     if (length > 0 && id <= BN_TRIE_MAX_VALUE
-        && !(vocab->attributes[id] & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN)))
+        && !(vocab->attributes[id]
+             & (BN_TOKEN_CONTROL | BN_TOKEN_UNKNOWN | BN_TOKEN_ADDED)))
       keys[n_keys++] = (BnTrieKey){piece, (uint32_t) length, id};
   }
   trie = bn_trie_new (keys, n_keys);

@@ -13,6 +13,7 @@
 
 #include "bitnet-error.h"
 #include "bn-beside.h"
+#include "bn-rwkvtxt.h"
 #include "bn-sentencepiece.h"
 #include "bn-tekken.h"
 #include "bn-tiktoken.h"
@@ -449,13 +450,17 @@ load_file (Source *source, GError **error)
   if (is_safetensors (file))
     return refuse (file, "the weights of a model (safetensors)",
         "use tokenizer.json of the model", error);
+  if (bn_rwkvtxt_is_vocabulary (file))
+    return bn_rwkvtxt_load (file, source->fidelity, source->cancellable, error);
   if (is_merges (source))
     return load_merges (source, error);
   if (is_vocab_txt (source))
     return load_vocab_txt (source, error);
   return refuse (file, "data of an unknown format",
       "tokenizer.json, tekken.json, tokenizer.model (SentencePiece or "
-      "tiktoken), vocab.json with merges.txt, vocab.txt and GGUF can be read",
+      "tiktoken), vocab.json with merges.txt, vocab.txt, the vocabulary of "
+      "RWKV "
+      "World and GGUF can be read",
       error);
 }
 

@@ -2,8 +2,10 @@
 /* RWKV World (text/bn-rwkv.c): escaped pieces, the longest first, and back. */
 #include <string.h>
 
+#include "bitnet-error.h"
 #include "text/bn-decode.h"
 #include "text/bn-rwkv.h"
+#include "text/bn-rwkvtxt.h"
 
 /* As the file spells them; a control token first. */
 static const struct {
@@ -79,7 +81,7 @@ test_cases (void)
     g_autoptr (GString) text = g_string_new (NULL);
     BnIds ids = {NULL, 0, 0};
 
-    g_test_message ("\"%s\"", cases[i].text);
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
     g_assert_true (bn_ids_reserve (&ids, 1));
     g_assert_true (bn_encoder_encode (
         encoder, (const uint8_t *) cases[i].text, &stretch, 1, &ids));
@@ -113,11 +115,68 @@ test_long (void)
   g_free (ids.data);
 }
 
+/* The vocabulary as text. */
+
+static BnTokenizer *
+load_text (const char *text, GError **error)
+{
+  const BnFile file = {.path = "rwkv.txt", .text = text, .size = strlen (text)};
+
+  return bn_rwkvtxt_load (&file, BN_FIDELITY_AUTO, NULL, error);
+}
+
+static void
+test_text (void)
+{
+  static const char vocabulary[] = "1 '\\x00' 1\n"
+                                   "2 'a' 1\r\n"
+                                   "4 \"'\" 1\n"
+                                   "5 b'\\xe2\\x82' 2\n"
+                                   "6 'a\xC3\xA9' 3\n"
+                                   "7 '\\n\\t\\\\' 3\n"
+                                   "8 '\\u20ac' 3\n"
+                                   "9 '\\xe9' 2";
+  static const char text[] = "a'\xE2\x82\xAC"
+                             "a\xC3\xA9\n\t\\\xC3\xA9";
+  static const uint32_t expected[] = {2, 4, 8, 6, 7, 9};
+  const BnFile file = {.text = vocabulary, .size = strlen (vocabulary)};
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BnTokenizer) tokenizer = load_text (vocabulary, &error);
+  const BnStretch stretch = {strlen (text), BN_TOKEN_NONE, FALSE};
+  BnIds ids = {NULL, 0, 0};
+
+  g_assert_no_error (error);
+  g_assert_true (bn_rwkvtxt_is_vocabulary (&file));
+  g_assert_cmpuint (tokenizer->vocab->n_tokens, ==, 10);
+  g_assert_true (bn_encoder_encode (
+      tokenizer->encoder, (const uint8_t *) text, &stretch, 1, &ids));
+  g_assert_cmpmem (
+      ids.data, ids.n_ids * sizeof *ids.data, expected, sizeof expected);
+  g_free (ids.data);
+}
+
+static void
+test_text_wrong (void)
+{
+  static const char *const wrong[] = {"1 'a' 2\n", "1 'a 1\n", "x", "1 'a'",
+      "0 'a' 1\n", "1 'a' 1\n1 'b' 1\n", "99999999 'a' 1\n", "1 '\\ud800' 3\n",
+      "1 b'\\u20ac' 3\n", "1 '' 0\n", "1 '\\x4' 1\n"};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (load_text (wrong[i], &error));
+    g_assert_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tokenizer/C55/rwkv/cases", test_cases);
   g_test_add_func ("/tokenizer/rwkv/long", test_long);
+  g_test_add_func ("/tokenizer/rwkv/text", test_text);
+  g_test_add_func ("/tokenizer/rwkv/text/wrong", test_text_wrong);
   return g_test_run ();
 }
