@@ -7,18 +7,17 @@
  *   a(?i)b|c                         an option ends with its group: a(?i:b|c)
  *   \h  \v  \N  \O  \s  \d  \w  \b   letters, and classes of Unicode
  *   [a-z&&[^x]]  [[^a]b]             sets in sets become look-ahead
- *   \p{L}                            with the characters that PCRE2 may not
- * know
+ *   \p{L}                            with characters that PCRE2 may not know
  *
- * PCRE2 has the tables of Unicode 14.0 or later; every property gets what is
- * newer, up to 16.0. Matching runs with PCRE2_MULTILINE, a line ends with LF,
- * so that ^ $ and . mean the same. */
+ * Matching runs with PCRE2_MULTILINE, a line ends with LF, so that ^ $ and .
+ * mean the same. */
 #define _GNU_SOURCE /* memmem() */
 #include "bn-regex.h"
 
 #include <string.h>
 
-#include "bn-unicode-tables.h"
+#include "bn-regex-property.h"
+#include "bn-unicode.h"
 
 enum {
   MAX_DEPTH = 200,
@@ -27,28 +26,6 @@ enum {
   NOT_FOUND = -1,
 };
 
-/* White_Space, and all the rest. */
-#define SPACES                                                                 \
-  "\\x09-\\x0D\\x20\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}"        \
-  "\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define NOT_SPACES                                                             \
-  "\\x00-\\x08\\x0E-\\x1F\\x21-\\x{84}\\x{86}-\\x{9F}\\x{A1}-\\x{167F}"        \
-  "\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-"        \
-  "\\x{205E}\\x{2060}-\\x{2FFF}\\x{3001}-\\x{10FFFF}"
-/* Marks that are Alphabetic, and small letters that are Lowercase, in 16.0 and
- * not in 14.0; and what Script has got since then. */
-#define NEW_ALPHABETIC_MARKS                                                   \
-  "\\x{363}-\\x{36F}\\x{897}\\x{C04}\\x{CF3}\\x{F82}-\\x{F83}"                 \
-  "\\x{1DD3}-\\x{1DE6}\\x{10D69}\\x{10EFC}\\x{11080}-\\x{11081}"               \
-  "\\x{11241}\\x{113B8}-\\x{113C0}\\x{113C2}\\x{113C5}\\x{113C7}-"             \
-  "\\x{113CA}\\x{113CC}-\\x{113CD}\\x{11F00}-\\x{11F01}\\x{11F03}"             \
-  "\\x{11F34}-\\x{11F3A}\\x{11F3E}-\\x{11F40}\\x{1611E}-\\x{1612E}"            \
-  "\\x{1E08F}"
-#define NEW_LOWERCASE                                                          \
-  "\\x{10FC}\\x{A7F2}-\\x{A7F4}\\x{AB69}\\x{1E030}-\\x{1E06D}"
-#define NEW_HAN "\\x{2B739}\\x{2EBF0}-\\x{2EE5D}\\x{31350}-\\x{323AF}"
-#define NEW_HIRAGANA "\\x{1B132}"
-#define HEX_DIGITS "0-9A-Fa-f"
 #define ANY_CHARACTER "(?s:.)"
 #define NO_CHARACTER "(?!)"
 
@@ -125,207 +102,6 @@ next_character (Translator *self)
   return cp;
 }
 
-static void
-append_character (GString *out, uint32_t cp)
-{
-  if (cp < 0x80 && g_ascii_isalnum ((char) cp))
-    g_string_append_c (out, (char) cp);
-  else
-    g_string_append_printf (out, "\\x{%X}", cp);
-}
-
-static void
-append_range (GString *out, uint32_t first, uint32_t last)
-{
-  append_character (out, first);
-  if (last > first) {
-    g_string_append_c (out, '-');
-    append_character (out, last);
-  }
-}
-
-/* Properties. */
-
-/* Appends the newer characters whose category has its bit in mask. */
-static void
-append_newer (GString *out, unsigned mask)
-{
-  for (size_t i = 0, next; i < bn_n_unicode_new; i = next) {
-    const BnUnicodeRange *runs = bn_unicode_new;
-
-    next = i + 1;
-    if (!(mask >> runs[i].category & 1))
-      continue;
-    while (next < bn_n_unicode_new
-           && runs[next].first == runs[next - 1].last + 1
-           && (mask >> runs[next].category & 1))
-      next++;
-    append_range (out, runs[i].first, runs[next - 1].last);
-  }
-}
-
-#define B(x) (1u << BN_CATEGORY_##x)
-#define LETTERS (B (LU) | B (LL) | B (LT) | B (LM) | B (LO))
-#define MARKS (B (MN) | B (MC) | B (ME))
-
-static const struct {
-  const char *names; /* lower case, no spaces; "|" after each */
-  unsigned mask;
-} categories[] = {
-    {"l|letter|", LETTERS},
-    {"lc|casedletter|", B (LU) | B (LL) | B (LT)},
-    {"lu|uppercaseletter|", B (LU)},
-    {"ll|lowercaseletter|", B (LL)},
-    {"lt|titlecaseletter|", B (LT)},
-    {"lm|modifierletter|", B (LM)},
-    {"lo|otherletter|", B (LO)},
-    {"m|mark|combiningmark|", MARKS},
-    {"mn|nonspacingmark|", B (MN)},
-    {"mc|spacingmark|", B (MC)},
-    {"me|enclosingmark|", B (ME)},
-    {"n|number|", B (ND) | B (NL) | B (NO)},
-    {"nd|decimalnumber|digit|", B (ND)},
-    {"nl|letternumber|", B (NL)},
-    {"no|othernumber|", B (NO)},
-    {"p|punctuation|punct|",
-        B (PC) | B (PD) | B (PS) | B (PE) | B (PI) | B (PF) | B (PO)},
-    {"pc|connectorpunctuation|", B (PC)},
-    {"pd|dashpunctuation|", B (PD)},
-    {"ps|openpunctuation|", B (PS)},
-    {"pe|closepunctuation|", B (PE)},
-    {"pi|initialpunctuation|", B (PI)},
-    {"pf|finalpunctuation|", B (PF)},
-    {"po|otherpunctuation|", B (PO)},
-    {"s|symbol|", B (SM) | B (SC) | B (SK) | B (SO)},
-    {"sm|mathsymbol|", B (SM)},
-    {"sc|currencysymbol|", B (SC)},
-    {"sk|modifiersymbol|", B (SK)},
-    {"so|othersymbol|", B (SO)},
-    {"z|separator|", B (ZS) | B (ZL) | B (ZP)},
-    {"zs|spaceseparator|", B (ZS)},
-    {"zl|lineseparator|", B (ZL)},
-    {"zp|paragraphseparator|", B (ZP)},
-    {"cc|control|cntrl|", B (CC)},
-    {"cf|format|", B (CF)},
-    {"co|privateuse|", B (CO)},
-};
-
-static const char category_names[][3] = {"Cn", "Lu", "Ll", "Lt", "Lm", "Lo",
-    "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf",
-    "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co"};
-
-static void
-append_categories (GString *out, unsigned mask)
-{
-  for (unsigned i = 0; i < G_N_ELEMENTS (category_names); i++) {
-    if (mask >> i & 1)
-      g_string_append_printf (out, "\\p{%s}", category_names[i]);
-  }
-  append_newer (out, mask);
-}
-
-static void
-append_word (GString *out)
-{
-  g_string_append (out, "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}");
-  append_newer (out, LETTERS | MARKS | B (ND) | B (NL) | B (PC));
-}
-
-/* Superscripts and fractions of Latin-1, which are words for Oniguruma outside
- * of classes. */
-static void
-append_latin_word (GString *out)
-{
-  g_string_append (out, "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}");
-}
-
-static gboolean
-append_property (Translator *self, const char *at, const char *name,
-    gboolean *is_negated, GString *out)
-{
-  static const char *const binary[] = {"emoji", "emojipresentation",
-      "emojimodifier", "emojimodifierbase", "emojicomponent",
-      "extendedpictographic", "idstart", "idcontinue", "xidstart",
-      "xidcontinue", "ideographic", "unifiedideograph", "dash", "math", "hex",
-      "asciihexdigit", "hexdigit", "diacritic", "extender", "joincontrol",
-      "quotationmark", "terminalpunctuation", "sentenceterminal", "radical",
-      "regionalindicator", "variationselector", "patternsyntax",
-      "patternwhitespace", "cased", "caseignorable", "graphemebase",
-      "graphemeextend", "softdotted", "bidicontrol",
-      "defaultignorablecodepoint", "deprecated", "logicalorderexception",
-      "noncharactercodepoint", "idsbinaryoperator", "idstrinaryoperator"};
-  g_autofree char *key = g_strconcat (name, "|", NULL);
-
-  for (size_t i = 0; i < G_N_ELEMENTS (categories); i++) {
-    for (const char *n = categories[i].names; *n; n = strchr (n, '|') + 1) {
-      if (g_str_has_prefix (n, key)) {
-        append_categories (out, categories[i].mask);
-        return TRUE;
-      }
-    }
-  }
-  if (g_str_equal (name, "alpha") || g_str_equal (name, "alphabetic")
-      || g_str_equal (name, "alnum")) {
-    g_string_append (out, "\\p{Alphabetic}");
-    g_string_append (out, NEW_ALPHABETIC_MARKS);
-    append_newer (out, LETTERS | B (NL));
-    if (g_str_equal (name, "alnum"))
-      append_categories (out, B (ND));
-  } else if (g_str_equal (name, "word")) {
-    append_word (out);
-  } else if (g_str_equal (name, "upper") || g_str_equal (name, "uppercase")) {
-    g_string_append (out, "\\p{Uppercase}");
-    append_newer (out, B (LU));
-  } else if (g_str_equal (name, "lower") || g_str_equal (name, "lowercase")) {
-    g_string_append (out, "\\p{Lowercase}" NEW_LOWERCASE);
-    append_newer (out, B (LL));
-  } else if (g_str_equal (name, "space") || g_str_equal (name, "whitespace")) {
-    g_string_append (out, SPACES);
-  } else if (g_str_equal (name, "blank")) {
-    g_string_append (out, "\\x09\\p{Zs}");
-  } else if (g_str_equal (name, "xdigit")) {
-    g_string_append (out, HEX_DIGITS);
-  } else if (g_str_equal (name, "ascii")) {
-    g_string_append (out, "\\x00-\\x7F");
-  } else if (g_str_equal (name, "any")) {
-    g_string_append (out, "\\x00-\\x{10FFFF}");
-  } else if (g_str_equal (name, "graph") || g_str_equal (name, "print")
-             || g_str_equal (name, "assigned")) {
-    unsigned mask = ~(B (CN) | B (CS)) & ((1u << 30) - 1);
-
-    if (!g_str_equal (name, "assigned"))
-      mask &= ~(B (CC) | B (ZL) | B (ZP));
-    if (g_str_equal (name, "graph"))
-      mask &= ~B (ZS);
-    append_categories (out, mask);
-  } else if (g_str_equal (name, "c") || g_str_equal (name, "other")) {
-    /* All that is not something else. */
-    append_categories (
-        out, ~(B (CN) | B (CC) | B (CF) | B (CS) | B (CO)) & ((1u << 30) - 1));
-    *is_negated = !*is_negated;
-  } else if (g_str_equal (name, "cn") || g_str_equal (name, "unassigned")) {
-    append_categories (out, ~B (CN) & ((1u << 30) - 1));
-    *is_negated = !*is_negated;
-  } else if (g_str_equal (name, "han") || g_str_equal (name, "hani")) {
-    g_string_append (out, "\\p{sc:Han}" NEW_HAN);
-  } else if (g_str_equal (name, "hiragana") || g_str_equal (name, "hira")) {
-    g_string_append (out, "\\p{sc:Hiragana}" NEW_HIRAGANA);
-  } else {
-    /* What is no property of this name is a script: the property Script, as
-     * the name alone would be Script_Extensions. */
-    for (size_t i = 0; i < G_N_ELEMENTS (binary); i++) {
-      if (g_str_equal (name, binary[i])) {
-        g_string_append_printf (out, "\\p{%s}", name);
-        return TRUE;
-      }
-    }
-    if (!bn_regex_knows_script (name))
-      return fail (self, at, "the property \\p{%s}", name);
-    g_string_append_printf (out, "\\p{sc:%s}", name);
-  }
-  return TRUE;
-}
-
 /* {Name} or {^Name} behind \p. */
 static gboolean
 read_property (Translator *self, const char *at, Escape *escape)
@@ -346,8 +122,8 @@ read_property (Translator *self, const char *at, Escape *escape)
   if (!take (self, "}") || name->len == 0 || name->len > 2 * MAX_NAME)
     return fail (self, at, "an unfinished \\p{...}");
   escape->kind = ESCAPE_SET;
-  return append_property (
-      self, at, name->str, &escape->is_negated, escape->text);
+  return bn_regex_append_property (escape->text, name->str, &escape->is_negated)
+         || fail (self, at, "the property \\p{%s}", name->str);
 }
 
 /* Escapes. */
@@ -434,20 +210,20 @@ read_common_escape (
   switch (letter) {
     case 'd':
     case 'D':
-      append_categories (escape->text, B (ND));
+      bn_regex_append_digits (escape->text);
       return set_items (escape, "", letter == 'D');
     case 's':
-      return set_items (escape, SPACES, FALSE);
+      return set_items (escape, BN_REGEX_SPACES, FALSE);
     case 'S':
-      return set_items (escape, NOT_SPACES, FALSE);
+      return set_items (escape, BN_REGEX_NOT_SPACES, FALSE);
     case 'h':
     case 'H':
-      return set_items (escape, HEX_DIGITS, letter == 'H');
+      return set_items (escape, BN_REGEX_HEX_DIGITS, letter == 'H');
     case 'w':
     case 'W':
-      append_word (escape->text);
+      bn_regex_append_word (escape->text);
       if (self->class_depth == 0)
-        append_latin_word (escape->text);
+        bn_regex_append_latin_word (escape->text);
       return set_items (escape, "", letter == 'W');
     case 'p':
     case 'P':
@@ -580,8 +356,8 @@ read_escape (Translator *self, Escape *escape)
       g_autoptr (GString) word = g_string_new (NULL);
 
       escape->kind = ESCAPE_ANCHOR;
-      append_word (word);
-      append_latin_word (word);
+      bn_regex_append_word (word);
+      bn_regex_append_latin_word (word);
       g_string_append_printf (escape->text,
           letter == 'b' ? "(?:(?<=[%s])(?![%s])|(?<![%s])(?=[%s]))"
                         : "(?:(?<=[%s])(?=[%s])|(?<![%s])(?![%s]))",
@@ -693,9 +469,9 @@ read_posix (Translator *self, Set *set)
 
     if (!take (self, text))
       continue;
-    append_property (self, at, names[i], &is_negated, items);
+    bn_regex_append_property (items, names[i], &is_negated);
     if (g_str_equal (names[i], "punct"))
-      append_categories (items, B (SM) | B (SC) | B (SK) | B (SO));
+      bn_regex_append_symbols (items);
     set_add (set, items->str, is_negated);
     return TRUE;
   }
@@ -769,7 +545,7 @@ read_member (Translator *self, Set *set)
     if (last < escape.cp)
       return fail (self, at, "a range that ends before it begins");
   }
-  append_range (set->items, escape.cp, last);
+  bn_regex_append_range (set->items, escape.cp, last);
   return TRUE;
 }
 
@@ -1068,7 +844,7 @@ read_escaped_atom (Translator *self, gboolean *can_repeat)
   if (!read_escape (self, &escape))
     return FALSE;
   if (escape.kind == ESCAPE_CHARACTER)
-    append_character (self->out, escape.cp);
+    bn_regex_append_character (self->out, escape.cp);
   else if (escape.kind == ESCAPE_SET)
     g_string_append_printf (
         self->out, escape.is_negated ? "[^%s]" : "[%s]", text->str);
@@ -1112,7 +888,7 @@ read_atom (Translator *self)
       g_string_append_c (self->out, *self->p++);
       break;
     default:
-      append_character (self->out, next_character (self));
+      bn_regex_append_character (self->out, next_character (self));
       break;
   }
   return read_repeats (self, start, can_repeat);
