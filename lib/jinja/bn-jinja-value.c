@@ -35,8 +35,6 @@ struct BnJChunk {
 void
 bn_j_init (BnJ *j, const BnJinjaLimits *limits, GError **error)
 {
-  char here;
-
   memset (j, 0, sizeof *j);
   j->limits = default_limits;
   if (limits != NULL) {
@@ -53,7 +51,7 @@ bn_j_init (BnJ *j, const BnJinjaLimits *limits, GError **error)
   }
   j->error = error;
   j->next_check = MIN (CHECK_INTERVAL, j->limits.max_steps);
-  j->stack_base = (uintptr_t) &here;
+  bn_j_begin_stack (j);
 }
 
 void
@@ -197,11 +195,24 @@ bn_j_check_steps (BnJ *j)
   j->next_check = MIN (j->n_steps + CHECK_INTERVAL, j->limits.max_steps);
 }
 
+/* Where the stack is. Not the address of a variable: the address sanitizer
+ * keeps those elsewhere. */
+static inline uintptr_t
+stack_position (void)
+{
+  return (uintptr_t) __builtin_frame_address (0);
+}
+
+void
+bn_j_begin_stack (BnJ *j)
+{
+  j->stack_base = stack_position ();
+}
+
 void
 bn_j_check_stack (BnJ *j)
 {
-  char here;
-  intptr_t used = (intptr_t) (j->stack_base - (uintptr_t) &here);
+  intptr_t used = (intptr_t) (j->stack_base - stack_position ());
 
   if (G_UNLIKELY (ABS (used) > MAX_STACK))
     bn_j_fail (j, "nested deeper than the limit");

@@ -237,7 +237,8 @@ bn_j_step (BnJ *j, size_t n)
     bn_j_check_steps (j);
 }
 
-/* Fails when recursion has used up the stack that it may use. */
+/* Recursion counts from here; fails when it has used up its stack. */
+void bn_j_begin_stack (BnJ *j);
 void bn_j_check_stack (BnJ *j);
 
 /* Values */

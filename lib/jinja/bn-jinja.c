@@ -130,10 +130,8 @@ bn_jinja_context_free (BnJinjaContext *self)
 static void
 begin (BnJinjaContext *self, GError **error)
 {
-  char here;
-
   self->j.error = error;
-  self->j.stack_base = (uintptr_t) &here;
+  bn_j_begin_stack (&self->j);
   self->j.n_steps = 0;
   self->j.next_check = 1;
 }
