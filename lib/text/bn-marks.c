@@ -88,7 +88,7 @@ classify_multi (
         || (rules->no_long_s && cp == 0x17F && i > 0
             && marks->text[i - 1] == '\''))
       return i;
-    flags = bn_char_flags (cp);
+    flags = rules->flags[bn_unicode_class (cp)];
     bits = bn_low_bits (length) << i;
     if (flags & rules->letters)
       marks->letters |= bits;
@@ -386,27 +386,43 @@ mark_tekken (BnMarks *marks)
   return mark_cased (marks, FALSE, 1);
 }
 
+/* In ASCII the expressions of Hugging Face cut the same. */
+/* clang-format off */
 static const BnMarkRules all_rules[] = {
-    {{bn_split_gpt2}, mark_gpt2, L, FALSE, FALSE, FALSE},
-    {{bn_split_each_number, bn_split_gpt2}, mark_starcoder, L, FALSE, FALSE,
-        FALSE},
+#define A bn_unicode_flags
+#define B bn_unicode_flags_16
+    {{bn_split_gpt2_15}, mark_gpt2, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_gpt2}, mark_gpt2, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_each_number_15, bn_split_gpt2_15},
+        mark_starcoder, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_each_number, bn_split_gpt2},
+        mark_starcoder, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_falcon_punctuation_15, bn_split_gpt2_15,
+         bn_split_three_digits_15}, mark_falcon, A, L, TRUE, FALSE, FALSE},
     {{bn_split_falcon_punctuation, bn_split_gpt2, bn_split_three_digits},
-        mark_falcon, L, TRUE, FALSE, FALSE},
-    {{bn_split_llama3}, mark_llama3, L, FALSE, FALSE, FALSE},
-    {{bn_split_qwen2}, mark_qwen2, L, FALSE, FALSE, FALSE},
-    {{bn_split_qwen35}, mark_qwen2, L | M, FALSE, FALSE, FALSE},
-    {{bn_split_seed}, mark_seed, L, FALSE, FALSE, FALSE},
-    {{bn_split_ufakzeka}, mark_ufakzeka, L, FALSE, FALSE, FALSE},
-    {{bn_split_gpt4o}, mark_gpt4o, L, FALSE, TRUE, FALSE},
-    {{bn_split_tekken}, mark_tekken, L, FALSE, TRUE, FALSE},
-    /* In ASCII the expressions of Hugging Face cut the same. */
-    {{bn_split_llama3_hf}, mark_llama3, L, FALSE, FALSE, TRUE},
-    {{bn_split_qwen2_hf}, mark_qwen2, L, FALSE, FALSE, TRUE},
-    {{bn_split_qwen35_hf}, mark_qwen2, L | M, FALSE, FALSE, TRUE},
-    {{bn_split_seed_hf}, mark_seed, L, FALSE, FALSE, TRUE},
-    {{bn_split_gpt4o_hf}, mark_gpt4o, L, FALSE, TRUE, FALSE},
-    {{bn_split_tekken_hf}, mark_tekken, L, FALSE, TRUE, FALSE},
+        mark_falcon, B, L, TRUE, FALSE, FALSE},
+    {{bn_split_llama3_15}, mark_llama3, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_llama3}, mark_llama3, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_llama3_hf}, mark_llama3, B, L, FALSE, FALSE, TRUE},
+    {{bn_split_qwen2_15}, mark_qwen2, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_qwen2}, mark_qwen2, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_qwen2_hf}, mark_qwen2, B, L, FALSE, FALSE, TRUE},
+    {{bn_split_qwen35_15}, mark_qwen2, A, L | M, FALSE, FALSE, FALSE},
+    {{bn_split_qwen35}, mark_qwen2, B, L | M, FALSE, FALSE, FALSE},
+    {{bn_split_qwen35_hf}, mark_qwen2, B, L | M, FALSE, FALSE, TRUE},
+    {{bn_split_seed_15}, mark_seed, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_seed}, mark_seed, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_seed_hf}, mark_seed, B, L, FALSE, FALSE, TRUE},
+    {{bn_split_ufakzeka_15}, mark_ufakzeka, A, L, FALSE, FALSE, FALSE},
+    {{bn_split_ufakzeka}, mark_ufakzeka, B, L, FALSE, FALSE, FALSE},
+    {{bn_split_gpt4o_15}, mark_gpt4o, A, L, FALSE, TRUE, FALSE},
+    {{bn_split_gpt4o_hf}, mark_gpt4o, B, L, FALSE, TRUE, FALSE},
+    {{bn_split_tekken_15}, mark_tekken, A, L, FALSE, TRUE, FALSE},
+    {{bn_split_tekken_hf}, mark_tekken, B, L, FALSE, TRUE, FALSE},
+#undef A
+#undef B
 };
+/* clang-format on */
 
 const BnMarkRules *
 bn_mark_rules_find (const BnPretokSet *set)

@@ -44,6 +44,7 @@ typedef uint64_t (*BnMarkFn) (BnMarks *marks);
 typedef struct BnMarkRules {
   BnSplitFn stages[BN_PRETOK_MAX_STAGES + 1]; /* that mark stands for */
   BnMarkFn mark;
+  const uint8_t *flags;  /* bn_unicode_flags or bn_unicode_flags_16 */
   unsigned letters;      /* BnCharFlags that count as letters */
   gboolean letters_only; /* knows nothing else outside ASCII */
   gboolean ascii_only;   /* knows nothing outside ASCII */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the splitters of bn-pretok*.c are made of: classes of the characters at
- * a place, ends of runs, and the alternatives that many expressions share. */
+/* What the splitters of bn-pretok-*-tmpl.h are made of: classes of the
+ * characters at a place, ends of runs, and the alternatives that many
+ * expressions share. */
 #pragma once
 
 #include "bn-pretok.h"
@@ -8,6 +9,18 @@
 #include <string.h>
 
 #include "bn-unicode.h"
+
+/* The splitters are compiled twice: with the categories of Unicode 16.0, and
+ * in bn-pretok-15.c with those of 15.1 under names that end in _15. */
+#ifdef BN_PRETOK_15
+#define SPLIT(name) bn_split_##name##_15
+#define char_flags bn_char_flags
+#define char_category bn_unicode_category
+#else
+#define SPLIT(name) bn_split_##name
+#define char_flags bn_char_flags_16
+#define char_category bn_unicode_category_16
+#endif
 
 #define L BN_CHAR_LETTER
 #define N BN_CHAR_NUMBER
@@ -26,7 +39,7 @@ char_at (const uint8_t *p, const uint8_t *end, unsigned *length)
   *length = 1;
   if (flags & BN_BYTE_MULTI) {
     *length = bn_utf8_next (p, end, &cp);
-    flags = bn_char_flags (cp);
+    flags = char_flags (cp);
   }
   return flags;
 }

@@ -41,8 +41,7 @@ typedef struct {
 typedef struct {
   const char *name;
   const BnPretokSet *set;
-  /* The expressions that the family has at Hugging Face, NULL if they cut the
-   * same. */
+  /* What the family has at Hugging Face, NULL if it cuts the same. */
   const BnPretokSet *set_hf;
   BnPretokFlags flags;
 } BnPretok;
@@ -51,9 +50,12 @@ typedef struct {
 const BnPretok *bn_pretok_find (const char *name);
 
 /* The set of that name, for sources that spell expressions out; NULL if there
- * is none. Sets whose name ends in "-hf" cut as the expressions of Hugging Face
- * do where those of llama.cpp differ. */
+ * is none. Sets whose name ends in "-hf" cut as Hugging Face does, in Unicode
+ * 16.0, the others as llama.cpp does, in 15.1. */
 const BnPretokSet *bn_pretok_find_set (const char *name);
+
+/* The splitter of the same expression in Unicode 15.1. */
+BnSplitFn bn_split_find_15 (BnSplitFn cut);
 
 /* All sets, for tests. NULL-terminated. */
 const BnPretokSet *const *bn_pretok_sets (void);

@@ -61,6 +61,19 @@ cuts_alike (const BnPretokSet *a, const BnPretokSet *b)
   return a->stages[i] == b->stages[i];
 }
 
+/* The same, whatever the version of Unicode. */
+static gboolean
+has_expressions (const BnPretokSet *a, const BnPretokSet *b)
+{
+  size_t i = 0;
+
+  while (a->stages[i]
+         && (a->stages[i] == b->stages[i]
+             || a->stages[i] == bn_split_find_15 (b->stages[i])))
+    i++;
+  return a->stages[i] == b->stages[i];
+}
+
 /* The first name of the table whose text is cut as set does, in llama.cpp or,
  * if that only comes close, at Hugging Face. */
 static const BnPretok *
@@ -74,7 +87,7 @@ find_pretok (const BnPretokSet *set)
       continue;
     if (cuts_alike (list[i].set_hf ? list[i].set_hf : list[i].set, set))
       return &list[i];
-    if (close == NULL && cuts_alike (list[i].set, set))
+    if (close == NULL && has_expressions (list[i].set, set))
       close = &list[i];
   }
   return close;

@@ -234,6 +234,26 @@ static const struct {
     {"white-space", {NOT_S "+"}},
 };
 
+/* Those of llama.cpp stand for a set of Hugging Face that has none. */
+static gsize
+find_definition (const char *set)
+{
+  gsize length = strlen (set);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (definitions); i++) {
+    if (strcmp (definitions[i].set, set) == 0)
+      return i;
+  }
+  g_assert_true (g_str_has_suffix (set, "-hf"));
+  length -= strlen ("-hf");
+  for (gsize i = 0; i < G_N_ELEMENTS (definitions); i++) {
+    if (strlen (definitions[i].set) == length
+        && memcmp (definitions[i].set, set, length) == 0)
+      return i;
+  }
+  g_assert_not_reached ();
+}
+
 static const BnPretokSet *
 find_set (const char *name)
 {
@@ -409,8 +429,8 @@ append_random_text (GRand *rand, GString *text)
 static void
 test_against_regex (gconstpointer data)
 {
-  gsize which = GPOINTER_TO_SIZE (data);
-  const BnPretokSet *set = find_set (definitions[which].set);
+  const BnPretokSet *set = data;
+  gsize which = find_definition (set->name);
   Stage stages[BN_PRETOK_MAX_STAGES] = {{NULL}};
   gsize n_stages = 0;
   g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) which + 7);
@@ -553,6 +573,43 @@ test_cases (void)
   }
 }
 
+/* Letters that are new in Unicode 16.0 are letters for Hugging Face only: the
+ * word goes on or ends before them. */
+static void
+test_unicode (void)
+{
+  static const char *const pairs[][2] = {{"gpt-2", "gpt-2-hf"},
+      {"llama-3", "llama-3-hf"}, {"qwen2", "qwen2-hf"},
+      {"qwen3.5", "qwen3.5-hf"}, {"seed", "seed-hf"},
+      {"starcoder", "starcoder-hf"}, {"falcon", "falcon-hf"},
+      {"ufakzeka", "ufakzeka-hf"}, {"minicpm5", "minicpm5-hf"},
+      {"tekken", "tekken-hf"}, {"gpt-4o", "gpt-4o-hf"},
+      {"kimi-k2", "kimi-k2-hf"}, {"exaone-moe", "exaone-moe-hf"},
+      {"deepseek-3", "deepseek-3-hf"}};
+  static const gunichar letters[] = {0x1C8A, 0x10D4A, 0x1E5D0};
+
+  for (gsize i = 0; i < G_N_ELEMENTS (pairs) * G_N_ELEMENTS (letters); i++) {
+    const char *const *pair = pairs[i / G_N_ELEMENTS (letters)];
+    g_autoptr (GString) text = g_string_new ("ab");
+
+    g_string_append_unichar (text, letters[i % G_N_ELEMENTS (letters)]);
+    g_test_message ("%s %s", pair[0], text->str);
+    for (guint hf = 0; hf < 2; hf++) {
+      const BnPretokSet *set = find_set (pair[hf]);
+      gsize length = hf ? text->len : 2;
+      uint32_t ends[BN_PRETOK_BATCH];
+      BnPretokIter iter;
+      const uint8_t *word;
+
+      bn_pretok_iter_init (&iter, set, (const uint8_t *) text->str, text->len);
+      g_assert_cmpuint (bn_pretok_iter_next (&iter, &word), ==, length);
+      bn_pretok_iter_init (&iter, set, (const uint8_t *) text->str, text->len);
+      g_assert_cmpuint (bn_pretok_iter_take (&iter, &word, ends), ==, 2 - hf);
+      g_assert_cmpuint (ends[0], ==, length);
+    }
+  }
+}
+
 /* Every set has expressions to compare with, every name a set. */
 static void
 test_complete (void)
@@ -561,13 +618,9 @@ test_complete (void)
   const BnPretok *pretoks = bn_pretok_list (&n_pretoks);
 
   for (const BnPretokSet *const *set = bn_pretok_sets (); *set; set++) {
-    gsize i = 0;
-
-    while (i < G_N_ELEMENTS (definitions)
-           && strcmp (definitions[i].set, (*set)->name) != 0)
-      i++;
     g_test_message ("%s", (*set)->name);
-    g_assert_cmpuint (i, <, G_N_ELEMENTS (definitions));
+    g_assert_cmpuint (
+        find_definition ((*set)->name), <, G_N_ELEMENTS (definitions));
     g_assert_true (bn_pretok_find_set ((*set)->name) == *set);
   }
   for (size_t i = 0; i < n_pretoks; i++) {
@@ -614,13 +667,13 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pretok/cases", test_cases);
   g_test_add_func ("/pretok/complete", test_complete);
+  g_test_add_func ("/pretok/unicode", test_unicode);
   g_test_add_func ("/pretok/bytes", test_bytes);
   g_test_add_func ("/pretok/linear", test_linear);
-  for (gsize i = 0; i < G_N_ELEMENTS (definitions); i++) {
-    g_autofree char *path =
-        g_strdup_printf ("/pretok/regex/%s", definitions[i].set);
+  for (const BnPretokSet *const *set = bn_pretok_sets (); *set; set++) {
+    g_autofree char *path = g_strdup_printf ("/pretok/regex/%s", (*set)->name);
 
-    g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_against_regex);
+    g_test_add_data_func (path, *set, test_against_regex);
   }
   result = g_test_run ();
   g_clear_pointer (&stable_characters, g_array_unref);

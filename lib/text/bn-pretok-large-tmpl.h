@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Walking over words, and the splitters of the large families.
+/* The splitters of the large families.
  *
  * In the expressions, \s is White_Space, \p{..} a general category, both of
  * bn-unicode.h. A splitter returns the length of the match at p or, when there
  * is none, of the gap up to the next match. None goes back over text that it
  * has passed, except over one character of white space, so all are linear. */
-#include "bn-pretok.h"
-
-#include "bn-marks.h"
 #include "bn-pretok-scan.h"
 #include "bn-pretok-splitters.h"
 
 /* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S) */
 size_t
-bn_split_gpt2 (const uint8_t *p, const uint8_t *end)
+SPLIT (gpt2) (const uint8_t *p, const uint8_t *end)
 {
   size_t contraction = match_contraction (p, end, FALSE);
   const uint8_t *q = *p == ' ' ? p + 1 : p;
@@ -80,7 +77,7 @@ split_cl100k (const uint8_t *p, const uint8_t *end, Cl100kRules rules)
 }
 
 size_t
-bn_split_llama3 (const uint8_t *p, const uint8_t *end)
+SPLIT (llama3) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.contractions = TRUE,
@@ -91,7 +88,7 @@ bn_split_llama3 (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_qwen2 (const uint8_t *p, const uint8_t *end)
+SPLIT (qwen2) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.contractions = TRUE,
@@ -103,7 +100,7 @@ bn_split_qwen2 (const uint8_t *p, const uint8_t *end)
 
 /* LETTERS = [\p{L}\p{M}], and marks end the fourth alternative */
 size_t
-bn_split_qwen35 (const uint8_t *p, const uint8_t *end)
+SPLIT (qwen35) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.contractions = TRUE,
@@ -115,7 +112,7 @@ bn_split_qwen35 (const uint8_t *p, const uint8_t *end)
 
 /* The fourth alternative is " ?[^\s\p{L}\p{N}\r\n]+" */
 size_t
-bn_split_seed (const uint8_t *p, const uint8_t *end)
+SPLIT (seed) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.contractions = TRUE,
@@ -126,7 +123,7 @@ bn_split_seed (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_ufakzeka (const uint8_t *p, const uint8_t *end)
+SPLIT (ufakzeka) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.letters = L,
@@ -136,7 +133,7 @@ bn_split_ufakzeka (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_minicpm5 (const uint8_t *p, const uint8_t *end)
+SPLIT (minicpm5) (const uint8_t *p, const uint8_t *end)
 {
   return split_cl100k (p, end,
       (Cl100kRules){.contractions = TRUE,
@@ -200,70 +197,13 @@ split_cased (const uint8_t *p, const uint8_t *end, gboolean contractions,
 }
 
 size_t
-bn_split_gpt4o (const uint8_t *p, const uint8_t *end)
+SPLIT (gpt4o) (const uint8_t *p, const uint8_t *end)
 {
   return split_cased (p, end, TRUE, 3);
 }
 
 size_t
-bn_split_tekken (const uint8_t *p, const uint8_t *end)
+SPLIT (tekken) (const uint8_t *p, const uint8_t *end)
 {
   return split_cased (p, end, FALSE, 1);
-}
-
-void
-bn_pretok_iter_init (BnPretokIter *iter, const BnPretokSet *set,
-    const uint8_t *text, size_t size)
-{
-  iter->rules = bn_mark_rules_find (set);
-  iter->stages = set->stages;
-  iter->n_stages = 0;
-  while (set->stages[iter->n_stages])
-    iter->n_stages++;
-  iter->pos = text;
-  /* Nothing is open below the text: the first step goes down all stages. */
-  iter->ends[0] = size > 0 ? text + size : text; /* which may be NULL */
-  for (unsigned i = 1; i <= iter->n_stages; i++)
-    iter->ends[i] = text;
-}
-
-/* Puts the iterator to where a word begins. Nothing is open there: no
- * expression of rules looks back. */
-static inline void
-move_to (BnPretokIter *iter, const uint8_t *pos)
-{
-  iter->pos = pos;
-  for (unsigned i = 1; i <= iter->n_stages; i++)
-    iter->ends[i] = pos;
-}
-
-unsigned
-bn_pretok_iter_take (
-    BnPretokIter *iter, const uint8_t **start, uint32_t ends[BN_PRETOK_BATCH])
-{
-  const uint8_t *word, *end = iter->ends[0];
-  unsigned n = 0;
-  BnClassifier classifier;
-
-  *start = iter->pos;
-  if (iter->rules == NULL) {
-    for (; n < BN_PRETOK_BATCH && bn_pretok_iter_next (iter, &word); n++)
-      ends[n] = (uint32_t) (iter->pos - *start);
-    return n;
-  }
-  classifier = bn_kernels_get ()->text_classes;
-  while (iter->pos < end && n <= BN_PRETOK_BATCH - BN_MARKS_WINDOW) {
-    uint32_t offset = (uint32_t) (iter->pos - *start);
-    unsigned n_found = bn_marks_find (
-        iter->rules, classifier, iter->pos, end, offset, ends + n);
-
-    if (n_found == 0) {
-      bn_pretok_iter_next (iter, &word);
-      ends[n++] = (uint32_t) (iter->pos - *start);
-    } else {
-      n += n_found;
-      move_to (iter, *start + ends[n - 1]);
-    }
-  }
-  return n;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The splitters of single families, and those that are a stage of several; see
- * bn-pretok.c. */
+ * bn-pretok-large-tmpl.h. */
 #include "bn-pretok-scan.h"
 #include "bn-pretok-splitters.h"
 
@@ -33,14 +33,14 @@ match_number (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_each_number (const uint8_t *p, const uint8_t *end)
+SPLIT (each_number) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_number);
 }
 
 /* \p{N}+ */
 size_t
-bn_split_numbers (const uint8_t *p, const uint8_t *end)
+SPLIT (numbers) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q =
       flags_at (p, end) & N ? skip (p, end, N) : skip_until (p, end, N);
@@ -50,7 +50,7 @@ bn_split_numbers (const uint8_t *p, const uint8_t *end)
 
 /* \p{N}{1,3} */
 size_t
-bn_split_numbers_by_three (const uint8_t *p, const uint8_t *end)
+SPLIT (numbers_by_three) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q = p;
 
@@ -71,7 +71,7 @@ match_three_digits (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_three_digits (const uint8_t *p, const uint8_t *end)
+SPLIT (three_digits) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_three_digits);
 }
@@ -84,14 +84,14 @@ match_newline (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_each_newline (const uint8_t *p, const uint8_t *end)
+SPLIT (each_newline) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_newline);
 }
 
 /* [^\n]+|[\n]+ */
 size_t
-bn_split_lines (const uint8_t *p, const uint8_t *end)
+SPLIT (lines) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q = p;
 
@@ -108,12 +108,12 @@ bn_split_lines (const uint8_t *p, const uint8_t *end)
 static gboolean
 is_default_punctuation (uint32_t cp)
 {
-  return (bn_char_flags (cp) & P)
+  return (char_flags (cp) & P)
          || (cp > 0 && cp < 0x80 && strchr ("$+<=>^~|", (int) cp));
 }
 
 size_t
-bn_split_default_punctuation (const uint8_t *p, const uint8_t *end)
+SPLIT (default_punctuation) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_default_punctuation);
 }
@@ -126,7 +126,7 @@ is_falcon_punctuation (uint32_t cp)
 }
 
 size_t
-bn_split_falcon_punctuation (const uint8_t *p, const uint8_t *end)
+SPLIT (falcon_punctuation) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_falcon_punctuation);
 }
@@ -153,7 +153,7 @@ match_spaced_letters (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_spaced_letters (const uint8_t *p, const uint8_t *end)
+SPLIT (spaced_letters) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_spaced_letters);
 }
@@ -166,7 +166,7 @@ match_spaced_punctuation (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_spaced_punctuation (const uint8_t *p, const uint8_t *end)
+SPLIT (spaced_punctuation) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_spaced_punctuation);
 }
@@ -179,7 +179,7 @@ is_deepseek_cjk_hf (uint32_t cp)
 }
 
 size_t
-bn_split_deepseek_cjk_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek_cjk_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_deepseek_cjk_hf);
 }
@@ -188,11 +188,11 @@ bn_split_deepseek_cjk_hf (const uint8_t *p, const uint8_t *end)
 static gboolean
 is_deepseek_cjk (uint32_t cp)
 {
-  return is_deepseek_cjk_hf (cp) && !(bn_char_flags (cp) & WS);
+  return is_deepseek_cjk_hf (cp) && !(char_flags (cp) & WS);
 }
 
 size_t
-bn_split_deepseek_cjk (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek_cjk) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_deepseek_cjk);
 }
@@ -205,7 +205,7 @@ is_deepseek3_cjk (uint32_t cp)
 }
 
 size_t
-bn_split_deepseek3_cjk (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek3_cjk) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_deepseek3_cjk);
 }
@@ -251,7 +251,7 @@ match_deepseek3 (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_deepseek3 (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek3) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_deepseek3);
 }
@@ -321,7 +321,7 @@ match_spaced_class (
   unsigned length = bn_utf8_next (p, end, &cp);
 
   /* The white space goes first, even where it is in the class too. */
-  if (bn_char_flags (cp) & WS) {
+  if (char_flags (cp) & WS) {
     const uint8_t *next = p + length;
     uint32_t next_cp;
 
@@ -341,7 +341,7 @@ match_deepseek_llm_letters (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_deepseek_llm_letters (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek_llm_letters) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_deepseek_llm_letters);
 }
@@ -353,7 +353,7 @@ match_deepseek_llm_punctuation (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_deepseek_llm_punctuation (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek_llm_punctuation) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_deepseek_llm_punctuation);
 }
@@ -365,14 +365,14 @@ match_deepseek_llm_punctuation_hf (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_deepseek_llm_punctuation_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (deepseek_llm_punctuation_hf) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_deepseek_llm_punctuation_hf);
 }
 
 /* \s+$ */
 size_t
-bn_split_trailing_space (const uint8_t *p, const uint8_t *end)
+SPLIT (trailing_space) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q = p, *run = p;
   unsigned length;
@@ -392,7 +392,7 @@ is_bloom_word (uint32_t cp)
       {'.', '.'}, {'?', '?'}, {'|', '|'}, {0x060C, 0x060C}, {0x06D4, 0x06D4},
       {0x0964, 0x0964}, {0x2026, 0x2026}, {0x3001, 0x3002}, {0xFF0C, 0xFF0C}};
 
-  return !(bn_char_flags (cp) & WS)
+  return !(char_flags (cp) & WS)
          && !in_ranges (cp, excluded, G_N_ELEMENTS (excluded));
 }
 
@@ -411,7 +411,7 @@ match_bloom (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_bloom (const uint8_t *p, const uint8_t *end)
+SPLIT (bloom) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_bloom);
 }
@@ -474,7 +474,7 @@ youtu_script (uint32_t cp)
 }
 
 size_t
-bn_split_youtu_scripts (const uint8_t *p, const uint8_t *end)
+SPLIT (youtu_scripts) (const uint8_t *p, const uint8_t *end)
 {
   return split_classes (p, end, youtu_script);
 }
@@ -494,7 +494,7 @@ is_afmoe_asian (uint32_t cp)
 }
 
 size_t
-bn_split_afmoe_asian (const uint8_t *p, const uint8_t *end)
+SPLIT (afmoe_asian) (const uint8_t *p, const uint8_t *end)
 {
   return split_runs (p, end, is_afmoe_asian);
 }
@@ -530,7 +530,7 @@ skip_characters (const uint8_t *p, const uint8_t *end, size_t n)
  * \d{1,3}(?=(?:\d{3})*\b): the text before a run of \p{N} stays with the first
  * group. */
 size_t
-bn_split_glued_groups (const uint8_t *p, const uint8_t *end)
+SPLIT (glued_groups) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *start = skip_until (p, end, N), *after;
   size_t n = count_run (start, end, N, &after);
@@ -542,7 +542,7 @@ bn_split_glued_groups (const uint8_t *p, const uint8_t *end)
 
 /* The second step. Pieces that begin with a number have nothing else. */
 size_t
-bn_split_group (const uint8_t *p, const uint8_t *end)
+SPLIT (group) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q = p;
 
@@ -557,7 +557,7 @@ static inline gboolean
 is_decimal (uint32_t cp)
 {
   return cp < 0x80 ? is_digit ((uint8_t) cp)
-                   : bn_unicode_category (cp) == BN_CATEGORY_ND;
+                   : char_category (cp) == BN_CATEGORY_ND;
 }
 
 static inline gboolean
@@ -608,9 +608,9 @@ is_word_at (const uint8_t *p, const uint8_t *end)
   if (p == end)
     return FALSE;
   bn_utf8_next (p, end, &cp);
-  if (bn_char_flags (cp) & (L | M))
+  if (char_flags (cp) & (L | M))
     return TRUE;
-  switch (bn_unicode_category (cp)) {
+  switch (char_category (cp)) {
     case BN_CATEGORY_ND:
     case BN_CATEGORY_NL:
     case BN_CATEGORY_PC:
@@ -627,7 +627,7 @@ is_word_at (const uint8_t *p, const uint8_t *end)
 /* The first step for \d{1,3}(?=(?:\d{3})*\b) at Hugging Face: runs of decimals
  * that end at the end of a word are pieces of their own. */
 size_t
-bn_split_word_groups (const uint8_t *p, const uint8_t *end)
+SPLIT (word_groups) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q = p, *after = p;
 
@@ -648,7 +648,7 @@ bn_split_word_groups (const uint8_t *p, const uint8_t *end)
 /* The second step. A piece that begins and ends with a decimal has nothing
  * else: one that is no such run ends before the next, or is not the last. */
 size_t
-bn_split_word_group (const uint8_t *p, const uint8_t *end)
+SPLIT (word_group) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *last = end - 1;
 
@@ -657,7 +657,7 @@ bn_split_word_group (const uint8_t *p, const uint8_t *end)
   if (!is_decimal_at (p, end, is_decimal)
       || !is_decimal_at (last, end, is_decimal))
     return (size_t) (end - p);
-  return bn_split_group (p, end);
+  return SPLIT (group) (p, end);
 }
 
 /* The first step of (?=(\d{3})+(?!\d)): pieces begin where a multiple of three
@@ -697,25 +697,25 @@ split_between_groups (
 }
 
 size_t
-bn_split_before_groups (const uint8_t *p, const uint8_t *end)
+SPLIT (before_groups) (const uint8_t *p, const uint8_t *end)
 {
   return split_before_groups (p, end, is_ascii_digit);
 }
 
 size_t
-bn_split_between_groups (const uint8_t *p, const uint8_t *end)
+SPLIT (between_groups) (const uint8_t *p, const uint8_t *end)
 {
   return split_between_groups (p, end, is_ascii_digit);
 }
 
 size_t
-bn_split_before_groups_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (before_groups_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_before_groups (p, end, is_decimal);
 }
 
 size_t
-bn_split_between_groups_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (between_groups_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_between_groups (p, end, is_decimal);
 }
@@ -727,7 +727,7 @@ bn_split_between_groups_hf (const uint8_t *p, const uint8_t *end)
  * as a second step after \s*[\r\n]+|\s+(?!\S)|\s+, whose pieces are as long as
  * these together. */
 size_t
-bn_split_space_powers (const uint8_t *p, const uint8_t *end)
+SPLIT (space_powers) (const uint8_t *p, const uint8_t *end)
 {
   enum { MAX_RUN = 512 };
   const uint8_t *q = p;
@@ -763,7 +763,7 @@ match_spark (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_spark (const uint8_t *p, const uint8_t *end)
+SPLIT (spark) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_spark);
 }
@@ -784,7 +784,7 @@ match_sentinel (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_sentinel (const uint8_t *p, const uint8_t *end)
+SPLIT (sentinel) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_sentinel);
 }
@@ -805,7 +805,7 @@ match_image (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_image (const uint8_t *p, const uint8_t *end)
+SPLIT (image) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_image);
 }
@@ -822,7 +822,7 @@ match_indent (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_indent (const uint8_t *p, const uint8_t *end)
+SPLIT (indent) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_indent);
 }
@@ -838,7 +838,7 @@ match_punctuation (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_each_punctuation (const uint8_t *p, const uint8_t *end)
+SPLIT (each_punctuation) (const uint8_t *p, const uint8_t *end)
 {
   return match_or_gap (p, end, match_punctuation);
 }
@@ -847,7 +847,7 @@ bn_split_each_punctuation (const uint8_t *p, const uint8_t *end)
  * |[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}
  * | ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+ */
 size_t
-bn_split_exaone_moe (const uint8_t *p, const uint8_t *end)
+SPLIT (exaone_moe) (const uint8_t *p, const uint8_t *end)
 {
   size_t contraction = match_contraction (p, end, TRUE);
   unsigned length;
@@ -883,7 +883,7 @@ bn_split_exaone_moe (const uint8_t *p, const uint8_t *end)
 
 /* \S+ */
 size_t
-bn_split_white_space (const uint8_t *p, const uint8_t *end)
+SPLIT (white_space) (const uint8_t *p, const uint8_t *end)
 {
   const uint8_t *q =
       flags_at (p, end) & WS ? skip (p, end, WS) : skip_until (p, end, WS);

@@ -123,7 +123,7 @@ split_by_case (const uint8_t *p, const uint8_t *end, CasedRules rules)
 static inline unsigned
 ascii_case (uint32_t cp)
 {
-  if (!(bn_char_flags (cp) & (L | M)))
+  if (!(char_flags (cp) & (L | M)))
     return 0;
   if (cp >= 0x80)
     return BOTH;
@@ -131,7 +131,7 @@ ascii_case (uint32_t cp)
 }
 
 size_t
-bn_split_granite (const uint8_t *p, const uint8_t *end)
+SPLIT (granite) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = ascii_case,
@@ -144,11 +144,11 @@ bn_split_granite (const uint8_t *p, const uint8_t *end)
 static inline unsigned
 no_case (uint32_t cp)
 {
-  return bn_char_flags (cp) & (L | M) ? BOTH : 0;
+  return char_flags (cp) & (L | M) ? BOTH : 0;
 }
 
 size_t
-bn_split_tiny_aya (const uint8_t *p, const uint8_t *end)
+SPLIT (tiny_aya) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = no_case,
@@ -158,7 +158,7 @@ bn_split_tiny_aya (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_youtu (const uint8_t *p, const uint8_t *end)
+SPLIT (youtu) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = no_case,
@@ -171,7 +171,7 @@ bn_split_youtu (const uint8_t *p, const uint8_t *end)
 static inline unsigned
 unicode_case (uint32_t cp)
 {
-  switch (bn_unicode_category (cp)) {
+  switch (char_category (cp)) {
     case BN_CATEGORY_LU:
     case BN_CATEGORY_LT:
       return UPPER;
@@ -189,7 +189,7 @@ unicode_case (uint32_t cp)
 }
 
 size_t
-bn_split_gpt4o_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (gpt4o_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = unicode_case,
@@ -200,14 +200,14 @@ bn_split_gpt4o_hf (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_tekken_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (tekken_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = unicode_case, .max_digits = 1, .tail = "\r\n/"});
 }
 
 size_t
-bn_split_youtu_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (youtu_hf) (const uint8_t *p, const uint8_t *end)
 {
   return split_by_case (p, end,
       (CasedRules){.case_of = unicode_case,
@@ -264,7 +264,7 @@ match_class (
 static inline unsigned
 kimi_case (uint32_t cp)
 {
-  return (bn_char_flags (cp) & L) && !is_han_block (cp) ? BOTH : 0;
+  return (char_flags (cp) & L) && !is_han_block (cp) ? BOTH : 0;
 }
 
 /* The classes without Han. */
@@ -276,7 +276,7 @@ kimi_unicode_case (uint32_t cp)
 
 /* \p{Han}+, then as above */
 size_t
-bn_split_kimi (const uint8_t *p, const uint8_t *end)
+SPLIT (kimi) (const uint8_t *p, const uint8_t *end)
 {
   size_t han = match_class (p, end, is_han_block);
 
@@ -289,7 +289,7 @@ bn_split_kimi (const uint8_t *p, const uint8_t *end)
 }
 
 size_t
-bn_split_kimi_hf (const uint8_t *p, const uint8_t *end)
+SPLIT (kimi_hf) (const uint8_t *p, const uint8_t *end)
 {
   size_t han = match_class (p, end, is_han);
 
@@ -304,11 +304,11 @@ bn_split_kimi_hf (const uint8_t *p, const uint8_t *end)
 
 /* Under (?i:...), which llama.cpp writes out in ASCII, U+017F is an s. */
 #define DEFINE_HF(name)                                                        \
-  size_t bn_split_##name##_hf (const uint8_t *p, const uint8_t *end)           \
+  size_t SPLIT (name##_hf) (const uint8_t *p, const uint8_t *end)              \
   {                                                                            \
     if (*p == '\'' && end - p >= 3 && p[1] == 0xC5 && p[2] == 0xBF)            \
       return 3;                                                                \
-    return bn_split_##name (p, end);                                           \
+    return SPLIT (name) (p, end);                                              \
   }
 
 DEFINE_HF (llama3)
@@ -323,9 +323,9 @@ DEFINE_HF (exaone_moe)
  *   '(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+
  *   | ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s */
 size_t
-bn_split_cl100k (const uint8_t *p, const uint8_t *end)
+SPLIT (cl100k) (const uint8_t *p, const uint8_t *end)
 {
-  size_t length = bn_split_llama3_hf (p, end);
+  size_t length = SPLIT (llama3_hf) (p, end);
 
   /* Only a run with a newline ends before its end. */
   if (is_newline (p[length - 1]) && (flags_at (p, end) & WS)
