@@ -12,13 +12,16 @@
 
 #include <string.h>
 
+#include "bn-bits.h"
 #include "bn-merge.h"
 #include "bn-unicode.h"
 
 enum {
-  N_DIRECT = 0x800,  /* characters whose tokens need no search */
+  N_DIRECT = 0x3000, /* characters whose tokens need no search */
   N_KNOWN = 0x10000, /* of which it is noted whether they have one */
   MAX_CHAR_LENGTH = 4,
+  WINDOW = 64,     /* bytes that are searched for borders at a time */
+  MAX_WORDS = 128, /* that are encoded at a time */
 };
 
 typedef struct {
@@ -31,12 +34,14 @@ struct BnCharBpe {
   const BnVocab *vocab;
   BnCharBpeOptions options; /* the affixes are copies */
   uint32_t byte_tokens[256];
-  uint32_t direct[N_DIRECT]; /* of characters without prefix and suffix */
+  uint32_t first_byte, last_byte; /* least and greatest of them */
+  uint32_t direct[N_DIRECT];      /* of characters without prefix and suffix */
 
   /* Where words are cut; not if there are affixes. */
   gboolean can_cut;
+  gboolean cuts_unknown;        /* around characters without a token, too */
   uint8_t known[N_KNOWN / 8];   /* characters that have a token */
-  uint8_t joined[256][256 / 8]; /* bytes around a border in tokens */
+  uint8_t joined[256][256 / 8]; /* bytes that follow in tokens or characters */
 
   Pair *pairs;
   unsigned pair_shift; /* 64 less the binary logarithm of their number */
@@ -64,6 +69,7 @@ look_up_bytes (BnCharBpe *self)
 {
   char text[sizeof "<0xXX>"];
 
+  self->first_byte = BN_TOKEN_NONE;
   for (unsigned byte = 0; byte < 256; byte++) {
     uint32_t id;
 
@@ -73,6 +79,8 @@ look_up_bytes (BnCharBpe *self)
         id != BN_TOKEN_NONE && (self->vocab->attributes[id] & BN_TOKEN_ADDED)
             ? BN_TOKEN_NONE
             : id;
+    self->first_byte = MIN (self->first_byte, self->byte_tokens[byte]);
+    self->last_byte = MAX (self->last_byte, self->byte_tokens[byte]);
   }
 }
 
@@ -115,7 +123,11 @@ bn_char_bpe_new (
   memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
   look_up_bytes (self);
   look_up_characters (self);
+  for (unsigned byte = 0; byte < 256; byte++)
+    memset (self->joined[byte] + 0x80 / 8, 0xFF, (0xC0 - 0x80) / 8);
   self->can_cut = options->prefix_length == 0 && options->suffix_length == 0;
+  self->cuts_unknown =
+      options->byte_fallback && self->last_byte != BN_TOKEN_NONE;
   return self;
 }
 
@@ -126,6 +138,13 @@ bn_char_bpe_free (BnCharBpe *self)
   g_free ((void *) self->options.suffix);
   g_free (self->pairs);
   g_free (self);
+}
+
+/* FALSE is certain. */
+static inline gboolean
+may_be_byte (const BnCharBpe *self, uint32_t id)
+{
+  return id >= self->first_byte && id <= self->last_byte;
 }
 
 /* The entry of a pair: its own or the free one where it belongs. */
@@ -158,10 +177,10 @@ bn_char_bpe_add_pair (
   }
   *find_pair (self, left, right) =
       (Pair){(uint64_t) left << 32 | right, self->n_merges++, merged};
-  for (size_t i = 1; i < length; i++) {
-    if ((text[i] & 0xC0) != 0x80)
-      self->joined[text[i - 1]][text[i] / 8] |= (uint8_t) (1 << text[i] % 8);
-  }
+  if (may_be_byte (self, left) || may_be_byte (self, right))
+    self->cuts_unknown = FALSE;
+  for (size_t i = 1; i < length; i++)
+    self->joined[text[i - 1]][text[i] / 8] |= (uint8_t) (1 << text[i] % 8);
 }
 
 static inline uint32_t
@@ -174,12 +193,66 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   return pair->rank;
 }
 
-/* The row of symbols that a word is at first. An unknown character waits until
+static size_t
+merge_symbols (const void *model, BnScratch *scratch, BnSymbol *symbols,
+    size_t n, const uint8_t *text, size_t length)
+{
+  return bn_merge_symbols (model, pair_rank, scratch, symbols, n, text, length);
+}
+
+/* The merging is done over the ids of a row in place of a text: an id may be
+ * that of a byte, of several characters or of one with its affixes. */
+static size_t
+split_row (const void *model, const uint8_t *text, size_t length,
+    BnSymbol *symbols, size_t n, size_t *end)
+{
+  const uint32_t *ids = (const void *) text;
+
+  n = MIN (n, length / sizeof *ids);
+  for (size_t i = 0; i < n; i++) {
+    symbols[i].id = ids[i];
+    symbols[i].start = (uint32_t) (i * sizeof *ids);
+  }
+  *end = n * sizeof *ids;
+  return n;
+}
+
+static void
+push_id (const void *model, uint32_t id, const uint8_t *text, size_t length,
+    BnIds *out)
+{
+  bn_ids_push (out, id);
+}
+
+/* Appends the ids that a row of n, which is at the start of the text of
+ * scratch, is merged to. */
+static gboolean
+merge_row (const BnCharBpe *self, BnScratch *scratch, size_t n, BnIds *out)
+{
+  static const BnMergeOps ops = {merge_symbols, split_row, push_id};
+  const uint8_t *row = scratch->text;
+  size_t size = n * sizeof (uint32_t), end;
+
+  if (n > BN_SHORT_WORD) {
+    if (!bn_scratch_reserve_symbols (scratch, MIN (n, BN_MAX_WINDOW)))
+      return FALSE;
+    if (bn_merge_windows (self, &ops, scratch, row, size, out))
+      return TRUE;
+  }
+  if (size > UINT32_MAX || !bn_scratch_reserve_symbols (scratch, n))
+    return FALSE;
+  split_row (self, row, size, scratch->symbols, n, &end);
+  n = merge_symbols (self, scratch, scratch->symbols, n, row, size);
+  bn_merge_push (self, &ops, scratch->symbols, n, row, size, out);
+  return TRUE;
+}
+
+/* The row of tokens that a word is at first. An unknown character waits until
  * a known one follows, so that others can join it; bytes do not count as known,
  * as in the reference. */
 typedef struct {
   const BnCharBpe *bpe;
-  BnScratch *scratch;
+  uint32_t *ids;
   size_t n;
   gboolean is_unknown_waiting;
 } Row;
@@ -187,9 +260,7 @@ typedef struct {
 static inline void
 push (Row *row, uint32_t id)
 {
-  row->scratch->symbols[row->n].id = id;
-  row->scratch->symbols[row->n].start = (uint32_t) row->n;
-  row->n++;
+  row->ids[row->n++] = id;
 }
 
 /* A character with its affixes that has no token. */
@@ -243,12 +314,13 @@ push_plain (Row *row, const uint8_t *word, const uint8_t *end)
   }
 }
 
+/* text has room for a character with its affixes. */
 static void
-push_with_affixes (Row *row, const uint8_t *word, const uint8_t *end)
+push_with_affixes (
+    Row *row, const uint8_t *word, const uint8_t *end, uint8_t *text)
 {
   const BnCharBpe *self = row->bpe;
   const BnCharBpeOptions *options = &self->options;
-  uint8_t *text = row->scratch->text;
 
   for (const uint8_t *p = word; p < end;) {
     uint32_t cp;
@@ -285,23 +357,20 @@ merge_word (const BnCharBpe *self, BnScratch *scratch, const uint8_t *word,
     size_t length, BnIds *out)
 {
   size_t affixes = self->options.prefix_length + self->options.suffix_length;
-  size_t max_symbols = max_n_symbols (self, length);
-  Row row = {self, scratch, 0, FALSE};
+  Row row = {.bpe = self};
+  size_t size;
 
-  if (!bn_scratch_reserve_symbols (scratch, max_symbols)
-      || !bn_scratch_reserve_text (scratch, affixes + MAX_CHAR_LENGTH))
+  if (!g_size_checked_mul (&size, max_n_symbols (self, length), sizeof *row.ids)
+      || !bn_scratch_reserve_text (scratch, size + affixes + MAX_CHAR_LENGTH))
     return FALSE;
+  row.ids = (void *) scratch->text;
   if (affixes > 0)
-    push_with_affixes (&row, word, word + length);
+    push_with_affixes (&row, word, word + length, scratch->text + size);
   else
     push_plain (&row, word, word + length);
   if (row.is_unknown_waiting)
     push (&row, self->options.unknown);
-
-  row.n = bn_merge (self, pair_rank, scratch, row.n, word, row.n);
-  for (size_t i = 0; i < row.n; i++)
-    bn_ids_push (out, scratch->symbols[i].id);
-  return TRUE;
+  return merge_row (self, scratch, row.n, out);
 }
 
 static inline gboolean
@@ -310,46 +379,98 @@ is_known (const BnCharBpe *self, uint32_t cp)
   return cp < N_KNOWN && (self->known[cp / 8] >> cp % 8 & 1);
 }
 
-/* The end of the first part of a word. Characters without a token do not count
- * as neighbours, because they become other tokens or none. */
-static const uint8_t *
-find_border (const BnCharBpe *self, const uint8_t *p, const uint8_t *end)
+static inline gboolean
+is_joined (const BnCharBpe *self, uint8_t before, uint8_t byte)
 {
+  return self->joined[before][byte / 8] >> byte % 8 & 1;
+}
+
+/* Whether both characters around p have a token. Others do not count as
+ * neighbours, because they become other tokens or none. But where they become
+ * bytes, which merge with nothing, they are as good. */
+static gboolean
+is_between_tokens (const BnCharBpe *self, const uint8_t *word, const uint8_t *p,
+    const uint8_t *end)
+{
+  const uint8_t *before = p - 1;
   uint32_t cp;
-  gboolean is_last_known;
 
-  p += bn_utf8_next (p, end, &cp);
-  is_last_known = is_known (self, cp);
-  while (p < end) {
-    unsigned length = bn_utf8_next (p, end, &cp);
-    gboolean is_next_known = is_known (self, cp);
+  if (self->cuts_unknown)
+    return TRUE;
+  while (before > word && (*before & 0xC0) == 0x80)
+    before--;
+  bn_utf8_next (before, p, &cp);
+  if (!is_known (self, cp))
+    return FALSE;
+  bn_utf8_next (p, end, &cp);
+  return is_known (self, cp);
+}
 
-    if (is_last_known && is_next_known
-        && !(self->joined[p[-1]][*p / 8] >> *p % 8 & 1))
+/* The first border after p, at which the part that begins there ends, or
+ * end. */
+static const uint8_t *
+find_border (const BnCharBpe *self, const uint8_t *word, const uint8_t *p,
+    const uint8_t *end)
+{
+  for (p++; p < end; p++) {
+    if (!is_joined (self, p[-1], *p) && is_between_tokens (self, word, p, end))
       return p;
-    is_last_known = is_next_known;
-    p += length;
   }
   return end;
 }
 
-/* A part of a word that no merge crosses; memory up to end may be read. */
-static gboolean
-encode_part (const BnCharBpe *self, BnScratch *scratch, const uint8_t *part,
-    size_t length, const uint8_t *end, BnIds *out)
+/* Parts of a word from p on: their ends, counted from offset; at most WINDOW.
+ * What find_border() does, for many bytes at a time. */
+static unsigned
+find_borders (const BnCharBpe *self, const uint8_t *word, const uint8_t *p,
+    const uint8_t *end, uint32_t offset, uint32_t ends[WINDOW])
 {
-  size_t first = out->n_ids;
-  size_t max_ids = MAX (max_n_symbols (self, length), BN_CACHE_INLINE_IDS);
-  BnCachePlace place;
+  uint64_t borders = 0;
+  unsigned n = 0;
 
-  if (!bn_ids_reserve (out, max_ids))
-    return FALSE;
-  if (bn_cache_lookup (&scratch->cache, part, length, end, &place, out))
-    return TRUE;
-  if (!merge_word (self, scratch, part, length, out))
-    return FALSE;
-  bn_cache_insert (&scratch->cache, &place, part, length, out->data + first,
-      out->n_ids - first);
+  if (end - p >= WINDOW) {
+    for (unsigned i = 1; i < WINDOW; i++)
+      borders |= (uint64_t) !is_joined (self, p[i - 1], p[i]) << i;
+  }
+  for (; borders; borders &= borders - 1) {
+    unsigned i = bn_lowest_bit (borders);
+
+    if (is_between_tokens (self, word, p + i, end))
+      ends[n++] = offset + i;
+  }
+  if (n == 0)
+    ends[n++] = offset + (uint32_t) (find_border (self, word, p, end) - p);
+  return n;
+}
+
+/* Parts in a row, of which the first begins at start; see the function
+ * encode_words() in bn-bpe.c. Memory up to end may be read; out has room. */
+static gboolean
+encode_parts (const BnCharBpe *self, BnScratch *scratch, const uint8_t *start,
+    const uint32_t *ends, unsigned n_parts, const uint8_t *end, BnIds *out)
+{
+  BnCachePlace places[MAX_WORDS];
+  uint32_t from = 0;
+
+  for (unsigned i = 0; i < n_parts; from = ends[i++]) {
+    if (ends[i] - from > BN_CACHE_LONG_WORD)
+      continue;
+    places[i] = bn_cache_place (start + from, ends[i] - from, end);
+    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
+  }
+  from = 0;
+  for (unsigned i = 0; i < n_parts; from = ends[i++]) {
+    const uint8_t *part = start + from;
+    size_t length = ends[i] - from, first = out->n_ids;
+
+    if (length <= BN_CACHE_LONG_WORD
+        && bn_cache_get (&scratch->cache, &places[i], part, length, out))
+      continue;
+    if (!merge_word (self, scratch, part, length, out))
+      return FALSE;
+    bn_cache_insert (&scratch->cache, &places[i], part, length,
+        out->data + first, out->n_ids - first);
+  }
   return TRUE;
 }
 
@@ -357,10 +478,12 @@ gboolean
 bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
     const uint8_t *word, size_t length, BnIds *out)
 {
-  const uint8_t *end = word + length;
+  const uint8_t *p = word, *end = word + length;
 
   if (length == 0)
     return TRUE;
+  if (length > UINT32_MAX)
+    return FALSE;
   if (self->options.ignore_merges) {
     uint32_t id = lookup (self->vocab, word, length);
 
@@ -371,12 +494,26 @@ bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
       return TRUE;
     }
   }
-  while (word < end) {
-    const uint8_t *border = self->can_cut ? find_border (self, word, end) : end;
+  while (p < end) {
+    const uint8_t *start = p;
+    uint32_t ends[MAX_WORDS];
+    unsigned n_parts = 0;
 
-    if (!encode_part (self, scratch, word, (size_t) (border - word), end, out))
+    if (self->can_cut) {
+      while (p < end && n_parts <= MAX_WORDS - WINDOW) {
+        n_parts += find_borders (
+            self, word, p, end, (uint32_t) (p - start), ends + n_parts);
+        p = start + ends[n_parts - 1];
+      }
+    } else {
+      ends[n_parts++] = (uint32_t) length;
+      p = end;
+    }
+    bn_cache_settle (&scratch->cache);
+    if (!bn_ids_reserve (out,
+            max_n_symbols (self, (size_t) (p - start)) + BN_CACHE_INLINE_IDS)
+        || !encode_parts (self, scratch, start, ends, n_parts, end, out))
       return FALSE;
-    word = border;
   }
   return TRUE;
 }

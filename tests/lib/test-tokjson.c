@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tokenizer.json: what the reference made of small tokenizers with every
  * component (tests/data/tokenizers.jsonl, by tests/crossval/fuzz-tokenizers.py
- * with tokenizers 0.23), and what wrong files are refused with. */
+ * with tokenizers 0.23), what long words are merged to, and what wrong files
+ * are refused with. */
 #include <string.h>
 
 #include "bitnet-error.h"
@@ -145,6 +146,118 @@ test_golden (void)
       check_case (it.tokenizer, name, element);
   }
   g_assert_cmpuint (n_cases, >, 300);
+}
+
+/* A tokenizer over bytes 0 to 255, then tokens of letters, and its merges. */
+typedef struct {
+  const char *options; /* members of the model */
+  const char *tokens[10];
+  uint32_t merges[8][3]; /* left, right, merged: places in tokens */
+} LongWords;
+
+static const LongWords long_words[] = {
+    {"\"byte_fallback\":true", {"a", "b", "aa", "aaaa", "ab", "aaab"},
+        {{0, 0, 2}, {2, 2, 3}, {0, 1, 4}, {2, 4, 5}}},
+    {"\"byte_fallback\":true", {"a", "b", "ba", "aba", "baa", "abaa"},
+        {{0, 2, 3}, {2, 0, 4}, {1, 0, 2}, {0, 4, 5}}},
+    /* Others than a and b are dropped, or all of a row become one token. */
+    {"\"unk_token\":null", {"a", "b", "ab", "abab", "ba"},
+        {{2, 2, 3}, {0, 1, 2}, {1, 0, 4}}},
+    {"\"unk_token\":\"?\",\"fuse_unk\":true", {"a", "b", "?", "a?", "ba"},
+        {{0, 2, 3}, {1, 0, 4}}},
+};
+
+static char *
+make_long_words (const LongWords *it)
+{
+  GString *json = g_string_new ("{\"model\":{\"type\":\"BPE\",\"vocab\":{");
+
+  for (unsigned byte = 0; byte < 256; byte++)
+    g_string_append_printf (json, "\"<0x%02X>\":%u,", byte, byte);
+  for (unsigned i = 0; i < G_N_ELEMENTS (it->tokens) && it->tokens[i]; i++)
+    g_string_append_printf (
+        json, "%s\"%s\":%u", i ? "," : "", it->tokens[i], 256 + i);
+  g_string_append (json, "},\"merges\":[");
+  for (unsigned i = 0; it->merges[i][2] != 0; i++)
+    g_string_append_printf (json, "%s\"%s %s\"", i ? "," : "",
+        it->tokens[it->merges[i][0]], it->tokens[it->merges[i][1]]);
+  g_string_append_printf (json, "],%s}}", it->options);
+  return g_string_free (json, FALSE);
+}
+
+/* The definition of BPE, step by step. */
+static char *
+merge_slowly (const LongWords *it, const char *text)
+{
+  gboolean has_bytes = strstr (it->options, "byte") != NULL;
+  gboolean has_unknown = strchr (it->options, '?') != NULL;
+  g_autoptr (GArray) row = g_array_new (FALSE, FALSE, sizeof (uint32_t));
+  GString *shown = g_string_new (NULL);
+
+  for (const char *p = text; *p; p++) {
+    gboolean is_known = *p == 'a' || *p == 'b';
+    uint32_t id = is_known ? 256u + (*p == 'b') : (uint8_t) *p;
+
+    if (!is_known && has_unknown)
+      id = 256 + 2;
+    if (is_known || has_bytes
+        || (has_unknown && (p == text || p[-1] == 'a' || p[-1] == 'b')))
+      g_array_append_val (row, id);
+  }
+  for (unsigned rank = 0; it->merges[rank][2] != 0;) {
+    uint32_t *ids = (uint32_t *) (void *) row->data;
+    unsigned i = 0;
+
+    while (i + 1 < row->len
+           && (ids[i] != 256 + it->merges[rank][0]
+               || ids[i + 1] != 256 + it->merges[rank][1]))
+      i++;
+    if (i + 1 >= row->len) {
+      rank++;
+      continue;
+    }
+    ids[i] = 256 + it->merges[rank][2];
+    g_array_remove_index (row, i + 1);
+    rank = 0;
+  }
+  for (unsigned i = 0; i < row->len; i++)
+    g_string_append_printf (
+        shown, "%s%u", i ? " " : "", g_array_index (row, uint32_t, i));
+  return g_string_free (shown, FALSE);
+}
+
+static void
+test_long_words (void)
+{
+  static const char *const units[] = {
+      "a", "b", "ab", "aab", "baa", "aaaaaaab", "x", "xa", "abxxba", NULL};
+  static const size_t lengths[] = {2, 63, 64, 65, 66, 300, 1500};
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (long_words); i++) {
+    g_autofree char *json = make_long_words (&long_words[i]);
+    g_auto (Opened) it = {.copy = NULL};
+    uint32_t state = 1;
+    BnIds ids = {NULL, 0, 0};
+
+    open_tokenizer (&it, json);
+    g_assert_no_error (it.error);
+    for (unsigned j = 0; j < G_N_ELEMENTS (units) * G_N_ELEMENTS (lengths);
+         j++) {
+      const char *unit = units[j / G_N_ELEMENTS (lengths)];
+      size_t length = lengths[j % G_N_ELEMENTS (lengths)];
+      g_autofree char *text = g_malloc0 (length + 1);
+      g_autofree char *wanted = NULL, *found = NULL;
+
+      for (size_t k = 0; k < length; k++) {
+        state = state * 1664525 + 1013904223;
+        text[k] = unit ? unit[k % strlen (unit)] : "aaaabbbx"[state >> 29];
+      }
+      wanted = merge_slowly (&long_words[i], text);
+      found = encode (it.tokenizer, text, length, FALSE, FALSE, &ids);
+      g_assert_cmpstr (found, ==, wanted);
+    }
+    g_free (ids.data);
+  }
 }
 
 #define BPE(members)                                                           \
@@ -374,6 +487,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tokjson/golden", test_golden);
+  g_test_add_func ("/tokjson/long-words", test_long_words);
   g_test_add_func ("/tokjson/errors", test_errors);
   g_test_add_func ("/tokjson/truncated", test_truncated);
   g_test_add_func ("/tokjson/too-many", test_too_many);
