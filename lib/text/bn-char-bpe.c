@@ -67,14 +67,10 @@ lookup (const BnVocab *vocab, const void *text, size_t length)
 static void
 look_up_bytes (BnCharBpe *self)
 {
-  char text[sizeof "<0xXX>"];
-
   self->first_byte = BN_TOKEN_NONE;
   for (unsigned byte = 0; byte < 256; byte++) {
-    uint32_t id;
+    uint32_t id = bn_vocab_lookup_byte_name (self->vocab, (uint8_t) byte);
 
-    g_snprintf (text, sizeof text, "<0x%02X>", byte);
-    id = bn_vocab_lookup (self->vocab, text, sizeof text - 1);
     self->byte_tokens[byte] =
         id != BN_TOKEN_NONE && (self->vocab->attributes[id] & BN_TOKEN_ADDED)
             ? BN_TOKEN_NONE

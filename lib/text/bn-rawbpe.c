@@ -61,12 +61,8 @@ rawbpe_new (const BnVocab *vocab, const BnPretokSet *pretok, unsigned flags)
   self->vocab = vocab;
   self->pretok = pretok;
   self->flags = flags;
-  for (unsigned byte = 0; byte < 256; byte++) {
-    char text[sizeof "<0xXX>"];
-
-    g_snprintf (text, sizeof text, "<0x%02X>", byte);
-    self->byte_tokens[byte] = bn_vocab_lookup (vocab, text, sizeof text - 1);
-  }
+  for (unsigned byte = 0; byte < 256; byte++)
+    self->byte_tokens[byte] = bn_vocab_lookup_byte_name (vocab, (uint8_t) byte);
   return self;
 }
 

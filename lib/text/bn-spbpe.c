@@ -117,13 +117,8 @@ push_unknown (const Run *run, const uint8_t *text, size_t length)
     bn_ids_push (run->out, self->vocab->roles[BN_ROLE_UNK]);
     return;
   }
-  for (size_t i = 0; i < length; i++) {
-    char name[sizeof "<0xXX>"];
-
-    g_snprintf (name, sizeof name, "<0x%02X>", text[i]);
-    bn_ids_push (
-        run->out, bn_vocab_lookup (self->vocab, name, sizeof name - 1));
-  }
+  for (size_t i = 0; i < length; i++)
+    bn_ids_push (run->out, bn_vocab_lookup_byte_name (self->vocab, text[i]));
 }
 
 /* Appends a symbol, in parts if it is unused; each part has a byte at least,

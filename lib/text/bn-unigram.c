@@ -262,12 +262,8 @@ bn_unigram_new (
   if (!build_trie (self, error))
     return NULL;
 
-  for (unsigned byte = 0; byte < 256 && options->byte_fallback; byte++) {
-    char text[sizeof "<0xXX>"];
-
-    g_snprintf (text, sizeof text, "<0x%02X>", byte);
-    self->byte_tokens[byte] = bn_vocab_lookup (vocab, text, sizeof text - 1);
-  }
+  for (unsigned byte = 0; byte < 256 && options->byte_fallback; byte++)
+    self->byte_tokens[byte] = bn_vocab_lookup_byte_name (vocab, (uint8_t) byte);
   return g_steal_pointer (&self);
 }
 

@@ -409,18 +409,26 @@ spell_pieces (BnVocab *self)
 }
 
 uint32_t
+bn_vocab_lookup_byte_name (const BnVocab *self, uint8_t byte)
+{
+  char name[sizeof "<0xXX>"];
+
+  g_snprintf (name, sizeof name, "<0x%02X>", byte);
+  return bn_vocab_lookup (self, name, sizeof name - 1);
+}
+
+uint32_t
 bn_vocab_byte_token (const BnVocab *self, uint8_t byte)
 {
-  char text[sizeof "<0xXX>"];
-  int length;
   uint32_t id;
 
   if (self->spelling == BN_SPELLING_BYTE_LEVEL) {
-    length = g_unichar_to_utf8 (bn_byte_level_encode (byte), text);
+    char text[6];
+    int length = g_unichar_to_utf8 (bn_byte_level_encode (byte), text);
+
     return bn_vocab_lookup (self, text, (size_t) length);
   }
-  g_snprintf (text, sizeof text, "<0x%02X>", byte);
-  id = bn_vocab_lookup (self, text, sizeof text - 1);
+  id = bn_vocab_lookup_byte_name (self, byte);
   if (id == BN_TOKEN_NONE && byte == ' ')
     return bn_vocab_lookup (self, METASPACE, strlen (METASPACE));
   return id != BN_TOKEN_NONE ? id : bn_vocab_lookup (self, &byte, 1);
