@@ -66,19 +66,14 @@ static gboolean
 read_text (
     BnJson json, const char *name, char **text, size_t *length, GError **error)
 {
-  g_autoptr (GString) buffer = NULL;
-  const char *found;
   BnJson value;
 
   if (!bn_json_find (json, name, &value))
     return TRUE;
   if (!bn_json_expect (value, BN_JSON_STRING, error))
     return FALSE;
-  buffer = g_string_new (NULL);
-  bn_json_get_string (value, buffer, &found, length);
   g_free (*text);
-  *text = g_memdup2 (found, *length + 1);
-  (*text)[*length] = '\0';
+  *text = bn_json_dup_string (value, length);
   return TRUE;
 }
 

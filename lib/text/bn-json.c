@@ -628,6 +628,20 @@ bn_json_get_string (
   *length = buffer->len;
 }
 
+char *
+bn_json_dup_string (BnJson self, size_t *length)
+{
+  g_autoptr (GString) buffer = g_string_new (NULL);
+  const char *text;
+  char *copy;
+
+  bn_json_get_string (self, buffer, &text, length);
+  copy = g_malloc (*length + 1);
+  memcpy (copy, text, *length);
+  copy[*length] = '\0';
+  return copy;
+}
+
 void
 bn_json_get_raw (BnJson self, const char **text, size_t *length)
 {
@@ -747,6 +761,16 @@ bn_json_expect (BnJson self, BnJsonType type, GError **error)
 {
   return bn_json_get_type (self) == type
          || bn_json_fail (self, error, "%s", type_names[type]);
+}
+
+gboolean
+bn_json_expect_member (BnJson object, const char *name, BnJsonType type,
+    BnJson *value, GError **error)
+{
+  if (!bn_json_find (object, name, value))
+    return bn_json_fail (
+        object, error, "an object with the member \"%s\"", name);
+  return bn_json_expect (*value, type, error);
 }
 
 gboolean

@@ -87,6 +87,8 @@ bn_json_is_set (BnJson self)
  * none, else into buffer. It may contain NUL bytes. */
 void bn_json_get_string (
     BnJson self, GString *buffer, const char **text, size_t *length);
+/* A copy of it with a NUL behind it, which *length does not count. */
+char *bn_json_dup_string (BnJson self, size_t *length);
 /* A value as it is written. */
 void bn_json_get_raw (BnJson self, const char **text, size_t *length);
 gboolean bn_json_equals (BnJson self, const char *text);
@@ -110,6 +112,11 @@ gboolean bn_json_read_string (
 
 /* TRUE if it is of that type, else FALSE with an error. */
 gboolean bn_json_expect (BnJson self, BnJsonType type, GError **error);
+
+/* TRUE and the member if there is one and it is of that type, else FALSE with
+ * an error. */
+gboolean bn_json_expect_member (BnJson object, const char *name,
+    BnJsonType type, BnJson *value, GError **error);
 
 /* A text for a message: one line, not too long. */
 char *bn_json_show (const char *text, size_t length);

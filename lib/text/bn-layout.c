@@ -32,15 +32,6 @@ set_layout (BnLayout *layout, const uint32_t *items, size_t n_items)
 }
 
 static gboolean
-find_member (
-    BnJson object, const char *name, BnJsonType type, BnJson *value, Reader *s)
-{
-  return (bn_json_find (object, name, value)
-             || bn_json_fail (object, s->error, "a member \"%s\"", name))
-         && bn_json_expect (*value, type, s->error);
-}
-
-static gboolean
 read_token (BnJson json, uint32_t *id, Reader *s)
 {
   uint64_t value;
@@ -59,7 +50,7 @@ read_named_token (BnJson object, const char *name, uint32_t *id, Reader *s)
   BnJson value, element;
   BnJsonIter iter;
 
-  if (!find_member (object, name, BN_JSON_ARRAY, &value, s))
+  if (!bn_json_expect_member (object, name, BN_JSON_ARRAY, &value, s->error))
     return FALSE;
   bn_json_iter_init (&iter, value);
   if (!bn_json_iter_next (&iter, NULL, &element)
@@ -108,7 +99,7 @@ append_special (BnJson special_tokens, BnJson name, GArray *items, Reader *s)
   if (!is_found)
     return bn_json_fail (name, s->error, "a name in \"special_tokens\"");
   if (!bn_json_expect (value, BN_JSON_OBJECT, s->error)
-      || !find_member (value, "ids", BN_JSON_ARRAY, &ids, s))
+      || !bn_json_expect_member (value, "ids", BN_JSON_ARRAY, &ids, s->error))
     return FALSE;
 
   bn_json_iter_init (&iter, ids);
@@ -161,7 +152,7 @@ read_template (BnJson json, BnJson special_tokens, gboolean is_pair,
       return bn_json_fail (
           piece, s->error, "a member \"SpecialToken\" or \"Sequence\"");
     if (!bn_json_expect (part, BN_JSON_OBJECT, s->error)
-        || !find_member (part, "id", BN_JSON_STRING, &id, s))
+        || !bn_json_expect_member (part, "id", BN_JSON_STRING, &id, s->error))
       return FALSE;
     if (is_text ? !append_text (id, is_pair, &n_texts, items, s)
                 : !append_special (special_tokens, id, items, s))
@@ -177,10 +168,11 @@ read_templates (BnJson json, Reader *s)
 {
   BnJson single, pair, special_tokens;
 
-  return find_member (json, "single", BN_JSON_ARRAY, &single, s)
-         && find_member (json, "pair", BN_JSON_ARRAY, &pair, s)
-         && find_member (
-             json, "special_tokens", BN_JSON_OBJECT, &special_tokens, s)
+  return bn_json_expect_member (
+             json, "single", BN_JSON_ARRAY, &single, s->error)
+         && bn_json_expect_member (json, "pair", BN_JSON_ARRAY, &pair, s->error)
+         && bn_json_expect_member (
+             json, "special_tokens", BN_JSON_OBJECT, &special_tokens, s->error)
          && read_template (single, special_tokens, FALSE, s->single, s)
          && read_template (pair, special_tokens, TRUE, s->pair, s);
 }
@@ -203,7 +195,8 @@ read_sequence (BnJson json, Reader *s)
   BnJson processors, processor;
   BnJsonIter iter;
 
-  if (!find_member (json, "processors", BN_JSON_ARRAY, &processors, s))
+  if (!bn_json_expect_member (
+          json, "processors", BN_JSON_ARRAY, &processors, s->error))
     return FALSE;
   bn_json_iter_init (&iter, processors);
   while (bn_json_iter_next (&iter, NULL, &processor)) {

@@ -344,29 +344,6 @@ add_step (BnNormalizer *self, StepFn run, Step options)
   g_array_append_val (self->steps, step);
 }
 
-static char *
-dup_string (BnJson json, size_t *length)
-{
-  g_autoptr (GString) buffer = g_string_new (NULL);
-  const char *text;
-  char *copy;
-
-  bn_json_get_string (json, buffer, &text, length);
-  copy = g_malloc (*length + 1);
-  memcpy (copy, text, *length);
-  copy[*length] = '\0';
-  return copy;
-}
-
-/* The string member that a component must have. */
-static gboolean
-find_string (BnJson json, const char *name, BnJson *value, GError **error)
-{
-  if (!bn_json_find (json, name, value))
-    return bn_json_fail (json, error, "an object with the member \"%s\"", name);
-  return bn_json_expect (*value, BN_JSON_STRING, error);
-}
-
 static gboolean
 read_form (BnNormalizer *self, BnJson json, BnNormForm form)
 {
@@ -392,10 +369,9 @@ read_replace (BnNormalizer *self, BnJson json, GError **error)
   BnJson pattern, text, content;
   Step step = {.left = FALSE};
 
-  if (!bn_json_find (json, "pattern", &pattern))
-    return bn_json_fail (json, error, "an object with the member \"pattern\"");
-  if (!bn_json_expect (pattern, BN_JSON_OBJECT, error)
-      || !find_string (json, "content", &content, error))
+  if (!bn_json_expect_member (json, "pattern", BN_JSON_OBJECT, &pattern, error)
+      || !bn_json_expect_member (
+          json, "content", BN_JSON_STRING, &content, error))
     return FALSE;
   if (bn_json_find (pattern, "Regex", &text)) {
     if (!bn_json_expect (text, BN_JSON_STRING, error))
@@ -406,7 +382,7 @@ read_replace (BnNormalizer *self, BnJson json, GError **error)
   } else if (bn_json_find (pattern, "String", &text)) {
     if (!bn_json_expect (text, BN_JSON_STRING, error))
       return FALSE;
-    step.pattern = dup_string (text, &step.pattern_size);
+    step.pattern = bn_json_dup_string (text, &step.pattern_size);
     if (step.pattern_size == 0) { /* between all characters */
       g_clear_pointer (&step.pattern, g_free);
       step.regex = bn_regex_new (text, error);
@@ -417,7 +393,7 @@ read_replace (BnNormalizer *self, BnJson json, GError **error)
     return bn_json_fail (
         pattern, error, "an object with the member \"String\" or \"Regex\"");
   }
-  step.content = dup_string (content, &step.content_size);
+  step.content = bn_json_dup_string (content, &step.content_size);
   add_step (self, step.regex ? run_replace_regex : run_replace, step);
   return TRUE;
 }
@@ -428,9 +404,9 @@ read_prepend (BnNormalizer *self, BnJson json, GError **error)
   Step step = {.left = FALSE};
   BnJson content;
 
-  if (!find_string (json, "prepend", &content, error))
+  if (!bn_json_expect_member (json, "prepend", BN_JSON_STRING, &content, error))
     return FALSE;
-  step.content = dup_string (content, &step.content_size);
+  step.content = bn_json_dup_string (content, &step.content_size);
   add_step (self, run_prepend, step);
   return TRUE;
 }
@@ -450,7 +426,7 @@ read_precompiled (BnNormalizer *self, BnJson json, GError **error)
     return TRUE;
   if (!bn_json_expect (value, BN_JSON_STRING, error))
     return FALSE;
-  text = dup_string (value, &size);
+  text = bn_json_dup_string (value, &size);
   if (size == 0)
     return TRUE;
   blob = g_base64_decode (text, &size);
@@ -496,10 +472,7 @@ read_sequence (BnNormalizer *self, BnJson json, GError **error)
   BnJson list, element;
   BnJsonIter iter;
 
-  if (!bn_json_find (json, "normalizers", &list))
-    return bn_json_fail (
-        json, error, "an object with the member \"normalizers\"");
-  if (!bn_json_expect (list, BN_JSON_ARRAY, error))
+  if (!bn_json_expect_member (json, "normalizers", BN_JSON_ARRAY, &list, error))
     return FALSE;
   bn_json_iter_init (&iter, list);
   while (bn_json_iter_next (&iter, NULL, &element)) {
@@ -515,7 +488,7 @@ read_any (BnNormalizer *self, BnJson json, GError **error)
   BnJson type;
 
   if (!bn_json_expect (json, BN_JSON_OBJECT, error)
-      || !find_string (json, "type", &type, error))
+      || !bn_json_expect_member (json, "type", BN_JSON_STRING, &type, error))
     return FALSE;
   if (self->steps->len >= MAX_STEPS)
     return bn_json_fail (json, error, "at most %d normalizers", MAX_STEPS);

@@ -87,29 +87,6 @@ add_cut (BnSplitter *self, BnSplitFn cut)
   add_step (self, bn_split_run_cut, (BnSplitStep){.cut = cut});
 }
 
-static char *
-dup_string (BnJson json, size_t *length)
-{
-  g_autoptr (GString) buffer = g_string_new (NULL);
-  const char *text;
-  char *copy;
-
-  bn_json_get_string (json, buffer, &text, length);
-  copy = g_malloc (*length + 1);
-  memcpy (copy, text, *length);
-  copy[*length] = '\0';
-  return copy;
-}
-
-static gboolean
-find_member (BnJson json, const char *name, BnJsonType type, BnJson *value,
-    GError **error)
-{
-  if (!bn_json_find (json, name, value))
-    return bn_json_fail (json, error, "an object with the member \"%s\"", name);
-  return bn_json_expect (*value, type, error);
-}
-
 static gboolean
 read_behavior (BnJson json, BnSplitBehavior *behavior, GError **error)
 {
@@ -144,7 +121,7 @@ read_character (BnJson json, const char *name, char **text, size_t *length,
   if (!bn_json_expect (value, BN_JSON_STRING, error))
     return FALSE;
   g_free (*text);
-  *text = dup_string (value, length);
+  *text = bn_json_dup_string (value, length);
   if (*length == 0
       || bn_utf8_next ((uint8_t *) *text, (uint8_t *) *text + *length, cp)
              != *length)
@@ -208,7 +185,7 @@ static gboolean
 add_regex (BnSplitter *self, BnJson text, BnSplitStep step, GError **error)
 {
   size_t length;
-  g_autofree char *pattern = dup_string (text, &length);
+  g_autofree char *pattern = bn_json_dup_string (text, &length);
   BnSplitFn cut;
 
   cut = bn_split_find_known (pattern, length,
@@ -234,17 +211,18 @@ read_split (BnSplitter *self, BnJson json, GError **error)
   BnSplitStep step = {.behavior = BN_BEHAVIOR_ISOLATED};
   BnJson pattern, text, member;
 
-  if (!find_member (json, "pattern", BN_JSON_OBJECT, &pattern, error)
-      || !find_member (json, "behavior", BN_JSON_STRING, &member, error)
+  if (!bn_json_expect_member (json, "pattern", BN_JSON_OBJECT, &pattern, error)
+      || !bn_json_expect_member (
+          json, "behavior", BN_JSON_STRING, &member, error)
       || !read_behavior (json, &step.behavior, error)
       || !bn_json_read_boolean (json, "invert", &step.is_inverted, error))
     return FALSE;
   if (bn_json_find (pattern, "Regex", &text))
     return bn_json_expect (text, BN_JSON_STRING, error)
            && add_regex (self, text, step, error);
-  if (!find_member (pattern, "String", BN_JSON_STRING, &text, error))
+  if (!bn_json_expect_member (pattern, "String", BN_JSON_STRING, &text, error))
     return FALSE;
-  step.pattern = dup_string (text, &step.pattern_size);
+  step.pattern = bn_json_dup_string (text, &step.pattern_size);
   if (step.pattern_size == 0) { /* between all characters */
     g_clear_pointer (&step.pattern, g_free);
     return add_regex (self, text, step, error);
@@ -289,7 +267,7 @@ read_delimiter (BnSplitter *self, BnJson json, GError **error)
   BnJson member;
   size_t length;
 
-  if (!find_member (json, "delimiter", BN_JSON_STRING, &member, error)
+  if (!bn_json_expect_member (json, "delimiter", BN_JSON_STRING, &member, error)
       || !read_character (
           json, "delimiter", &text, &length, &step.delimiter, error))
     return FALSE;
@@ -321,7 +299,8 @@ read_sequence (BnSplitter *self, BnJson json, GError **error)
   BnJson list, element;
   BnJsonIter iter;
 
-  if (!find_member (json, "pretokenizers", BN_JSON_ARRAY, &list, error))
+  if (!bn_json_expect_member (
+          json, "pretokenizers", BN_JSON_ARRAY, &list, error))
     return FALSE;
   bn_json_iter_init (&iter, list);
   while (bn_json_iter_next (&iter, NULL, &element)) {
@@ -337,7 +316,7 @@ read_any (BnSplitter *self, BnJson json, GError **error)
   BnJson type;
 
   if (!bn_json_expect (json, BN_JSON_OBJECT, error)
-      || !find_member (json, "type", BN_JSON_STRING, &type, error))
+      || !bn_json_expect_member (json, "type", BN_JSON_STRING, &type, error))
     return FALSE;
   if (self->steps->len >= MAX_STEPS - 2) /* one may become three */
     return bn_json_fail (json, error, "at most %d pre-tokenizers", MAX_STEPS);

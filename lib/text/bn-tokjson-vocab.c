@@ -166,8 +166,6 @@ read_added (BnJson json, BnAddedToken *token, char **copy, uint32_t *said,
   enum { N_FLAGS = G_N_ELEMENTS (flags), CONTENT = N_FLAGS, ID, N_NAMES };
   const char *names[N_NAMES] = {[CONTENT] = "content", [ID] = "id"};
   BnJson values[N_NAMES];
-  g_autoptr (GString) buffer = NULL;
-  const char *text;
   uint64_t id;
 
   if (!bn_json_expect (json, BN_JSON_OBJECT, error))
@@ -198,10 +196,7 @@ read_added (BnJson json, BnAddedToken *token, char **copy, uint32_t *said,
       return bn_json_fail (values[ID], error, "an id");
     *said = (uint32_t) id;
   }
-  buffer = g_string_new (NULL);
-  bn_json_get_string (values[CONTENT], buffer, &text, &token->length);
-  *copy = g_memdup2 (text, token->length + 1);
-  (*copy)[token->length] = '\0';
+  *copy = bn_json_dup_string (values[CONTENT], &token->length);
   token->text = *copy;
   return TRUE;
 }
