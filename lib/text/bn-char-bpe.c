@@ -14,6 +14,7 @@
 
 #include "bn-bits.h"
 #include "bn-merge.h"
+#include "bn-merges.h"
 #include "bn-unicode.h"
 
 enum {
@@ -23,12 +24,6 @@ enum {
   WINDOW = 64,     /* bytes that are searched for borders at a time */
   MAX_WORDS = 128, /* that are encoded at a time */
 };
-
-typedef struct {
-  uint64_t key;  /* left id in the high half, right id in the low one */
-  uint32_t rank; /* BN_NO_RANK if free */
-  uint32_t merged;
-} Pair;
 
 struct BnCharBpe {
   const BnVocab *vocab;
@@ -43,9 +38,7 @@ struct BnCharBpe {
   uint8_t known[N_KNOWN / 8];   /* characters that have a token */
   uint8_t joined[256][256 / 8]; /* bytes that follow in tokens or characters */
 
-  Pair *pairs;
-  unsigned pair_shift; /* 64 less the binary logarithm of their number */
-  uint32_t n_merges;
+  BnMerges merges;
 };
 
 /* Tokens that were added are none of the algorithm's. Control tokens must not
@@ -106,17 +99,12 @@ bn_char_bpe_new (
     const BnVocab *vocab, const BnCharBpeOptions *options, size_t n_merges)
 {
   BnCharBpe *self = g_new0 (BnCharBpe, 1);
-  unsigned bits = 8;
 
-  while (((size_t) 1 << bits) * 5 < n_merges * 8)
-    bits++;
   self->vocab = vocab;
   self->options = *options;
   self->options.prefix = g_memdup2 (options->prefix, options->prefix_length);
   self->options.suffix = g_memdup2 (options->suffix, options->suffix_length);
-  self->pair_shift = 64 - bits;
-  self->pairs = g_malloc_n ((size_t) 1 << bits, sizeof *self->pairs);
-  memset (self->pairs, 0xFF, ((size_t) 1 << bits) * sizeof *self->pairs);
+  bn_merges_init (&self->merges, vocab, n_merges);
   look_up_bytes (self);
   look_up_characters (self);
   for (unsigned byte = 0; byte < 256; byte++)
@@ -132,7 +120,7 @@ bn_char_bpe_free (BnCharBpe *self)
 {
   g_free ((void *) self->options.prefix);
   g_free ((void *) self->options.suffix);
-  g_free (self->pairs);
+  bn_merges_clear (&self->merges);
   g_free (self);
 }
 
@@ -143,23 +131,6 @@ may_be_byte (const BnCharBpe *self, uint32_t id)
   return id >= self->first_byte && id <= self->last_byte;
 }
 
-/* The entry of a pair: its own or the free one where it belongs. */
-static inline Pair *
-find_pair (const BnCharBpe *self, uint32_t left, uint32_t right)
-{
-  uint64_t key = (uint64_t) left << 32 | right;
-  uint64_t hash = (key ^ self->vocab->seed) * UINT64_C (0x9E3779B97F4A7C15);
-  size_t mask = ((size_t) 1 << (64 - self->pair_shift)) - 1;
-
-  hash = (hash ^ hash >> 32) * UINT64_C (0xD6E8FEB86659FD93);
-  for (size_t i = (size_t) (hash >> self->pair_shift);; i = (i + 1) & mask) {
-    Pair *pair = &self->pairs[i];
-
-    if (pair->key == key || pair->rank == BN_NO_RANK)
-      return pair;
-  }
-}
-
 void
 bn_char_bpe_add_pair (
     BnCharBpe *self, uint32_t left, uint32_t right, uint32_t merged)
@@ -168,11 +139,10 @@ bn_char_bpe_add_pair (
   const uint8_t *text = bn_vocab_text (self->vocab, merged, &length);
 
   if (lookup (self->vocab, text, length) != merged) {
-    self->n_merges++;
+    self->merges.n_merges++; /* the rank stays unused */
     return;
   }
-  *find_pair (self, left, right) =
-      (Pair){(uint64_t) left << 32 | right, self->n_merges++, merged};
+  bn_merges_add_pair (&self->merges, left, right, merged);
   if (may_be_byte (self, left) || may_be_byte (self, right))
     self->cuts_unknown = FALSE;
   for (size_t i = 1; i < length; i++)
@@ -183,10 +153,11 @@ static inline uint32_t
 pair_rank (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged)
 {
-  const Pair *pair = find_pair (model, left, right);
+  const BnCharBpe *self = model;
+  const BnMergeSlot *slot = bn_merges_find (&self->merges, left, right);
 
-  *merged = pair->merged;
-  return pair->rank;
+  *merged = slot->merged;
+  return slot->rank;
 }
 
 static size_t
@@ -520,21 +491,7 @@ bn_char_bpe_foreach_merge (const BnCharBpe *self,
         uint32_t left, uint32_t right, uint32_t merged, void *user_data),
     void *user_data)
 {
-  size_t n_slots = (size_t) 1 << (64 - self->pair_shift);
-  g_autofree const Pair **by_rank =
-      g_new0 (const Pair *, (size_t) self->n_merges + 1);
-
-  for (size_t i = 0; i < n_slots; i++) {
-    if (self->pairs[i].rank != BN_NO_RANK)
-      by_rank[self->pairs[i].rank] = &self->pairs[i];
-  }
-  for (uint32_t rank = 0; rank < self->n_merges; rank++) {
-    const Pair *pair = by_rank[rank];
-
-    if (pair)
-      visit ((uint32_t) (pair->key >> 32), (uint32_t) pair->key, pair->merged,
-          user_data);
-  }
+  bn_merges_foreach (&self->merges, visit, user_data);
 }
 
 static gboolean
