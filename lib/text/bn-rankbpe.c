@@ -151,9 +151,9 @@ encode_word (const BnRankBpe *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
-gboolean
-bn_rankbpe_encode (const BnRankBpe *self, BnScratch *scratch,
-    const uint8_t *text, size_t length, BnIds *out)
+static gboolean
+encode (const BnRankBpe *self, BnScratch *scratch, const uint8_t *text,
+    size_t length, BnIds *out)
 {
   BnPretokIter iter;
   const uint8_t *start, *end = text + length;
@@ -177,7 +177,7 @@ static gboolean
 model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
     size_t length, unsigned fragment, BnIds *out)
 {
-  return bn_rankbpe_encode (data, scratch, text, length, out);
+  return encode (data, scratch, text, length, out);
 }
 
 static void

@@ -15,10 +15,6 @@ BnRankBpe *bn_rankbpe_new (const BnVocab *vocab, const BnPretokSet *pretok);
 void bn_rankbpe_free (BnRankBpe *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnRankBpe, bn_rankbpe_free)
 
-/* Appends the ids of a text. FALSE if memory is short. */
-gboolean bn_rankbpe_encode (const BnRankBpe *self, BnScratch *scratch,
-    const uint8_t *text, size_t length, BnIds *out);
-
 /* The encoder of it. Takes vocab and bpe. */
 BnEncoder *bn_encoder_new_rank_bpe (BnVocab *vocab, BnRankBpe *bpe);
 

@@ -273,8 +273,8 @@ encode_word (const BnRawBpe *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
-gboolean
-bn_rawbpe_encode (const BnRawBpe *self, BnScratch *scratch, const uint8_t *text,
+static gboolean
+encode (const BnRawBpe *self, BnScratch *scratch, const uint8_t *text,
     size_t length, BnIds *out)
 {
   BnPretokIter iter;
@@ -293,7 +293,7 @@ static gboolean
 model_encode (const void *data, BnScratch *scratch, const uint8_t *text,
     size_t length, unsigned fragment, BnIds *out)
 {
-  return bn_rawbpe_encode (data, scratch, text, length, out);
+  return encode (data, scratch, text, length, out);
 }
 
 static void

@@ -37,9 +37,5 @@ void bn_rawbpe_foreach_merge (const BnRawBpe *self,
         uint32_t left, uint32_t right, uint32_t merged, void *user_data),
     void *user_data);
 
-/* Appends the ids of a text. FALSE if memory is short. */
-gboolean bn_rawbpe_encode (const BnRawBpe *self, BnScratch *scratch,
-    const uint8_t *text, size_t length, BnIds *out);
-
 /* The encoder of it. Takes vocab and bpe. */
 BnEncoder *bn_encoder_new_raw_bpe (BnVocab *vocab, BnRawBpe *bpe);
