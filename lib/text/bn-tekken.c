@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "bn-rankbpe.h"
+#include "bn-ranks.h"
 #include "bn-tiktoken.h"
 
 enum {

@@ -11,7 +11,7 @@
 
 #include "bn-beside.h"
 #include "bn-file.h"
-#include "bn-rankbpe.h"
+#include "bn-ranks.h"
 
 /* Whether the first line is that of such a file. */
 gboolean bn_tiktoken_is_ranks (const BnFile *file);
