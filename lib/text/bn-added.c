@@ -12,29 +12,15 @@
  */
 #include "bn-added.h"
 
+#include "bn-automaton.h"
 #include "bn-unicode.h"
 #include "bn-vocab.h"
 
 enum {
-  ROOT = 0,
   MAX_RARE = 4, /* last bytes that are looked for eight at a time */
 };
 
 #define EACH_BYTE(byte) (UINT64_C (0x0101010101010101) * (byte))
-
-typedef struct {
-  uint32_t fail;    /* node of the longest proper suffix */
-  uint32_t longest; /* token that ends here, BN_TOKEN_NONE if none does */
-  uint32_t depth;
-  uint32_t parent;
-  uint8_t byte; /* of the edge from parent */
-} Node;
-
-typedef struct {
-  uint32_t node;
-  uint32_t child; /* ROOT if free: the root is nobody's child */
-  uint8_t byte;
-} Edge;
 
 typedef struct {
   uint32_t id;
@@ -44,41 +30,11 @@ typedef struct {
 
 struct BnAdded {
   Token *tokens;
-  Node *nodes;
-  uint32_t n_nodes;
-  Edge *edges;
-  uint32_t edge_mask;
-  uint64_t seed;
+  BnAutomaton automaton; /* of their indices */
   gboolean is_last[256]; /* bytes that leave the root */
   uint8_t rare[MAX_RARE];
   unsigned n_last;
 };
-
-static Edge *
-find_edge (const BnAdded *self, uint32_t node, uint8_t byte)
-{
-  uint64_t hash = ((uint64_t) node << 8 | byte) ^ self->seed;
-
-  hash *= UINT64_C (0x9E3779B97F4A7C15);
-  for (uint32_t i = (uint32_t) (hash >> 32) & self->edge_mask;;
-       i = (i + 1) & self->edge_mask) {
-    Edge *edge = &self->edges[i];
-
-    if (edge->child == ROOT || (edge->node == node && edge->byte == byte))
-      return edge;
-  }
-}
-
-static uint32_t
-step (const BnAdded *self, uint32_t node, uint8_t byte)
-{
-  for (;; node = self->nodes[node].fail) {
-    uint32_t child = find_edge (self, node, byte)->child;
-
-    if (child != ROOT || node == ROOT)
-      return child;
-  }
-}
 
 static void
 add_last (BnAdded *self, uint8_t byte)
@@ -94,66 +50,25 @@ add_last (BnAdded *self, uint8_t byte)
 static void
 insert (BnAdded *self, const BnAddedToken *token, uint32_t index)
 {
-  uint32_t node = ROOT;
+  uint32_t node = BN_AUTOMATON_ROOT;
 
   add_last (self, (uint8_t) token->text[token->length - 1]);
-  for (size_t i = token->length; i-- > 0;) {
-    uint8_t byte = (uint8_t) token->text[i];
-    Edge *edge = find_edge (self, node, byte);
-
-    if (edge->child == ROOT) {
-      *edge = (Edge){node, self->n_nodes, byte};
-      self->nodes[self->n_nodes] =
-          (Node){ROOT, BN_TOKEN_NONE, self->nodes[node].depth + 1, node, byte};
-      self->n_nodes++;
-    }
-    node = edge->child;
-  }
-  self->nodes[node].longest = index;
-}
-
-/* Sets fail and longest of all nodes, the shallow ones first. */
-static void
-link_suffixes (BnAdded *self, size_t max_depth)
-{
-  g_autofree uint32_t *starts = g_new0 (uint32_t, max_depth + 2);
-  g_autofree uint32_t *order = g_new (uint32_t, self->n_nodes);
-
-  for (uint32_t i = 0; i < self->n_nodes; i++)
-    starts[self->nodes[i].depth + 1]++;
-  for (size_t depth = 0; depth <= max_depth; depth++)
-    starts[depth + 1] += starts[depth];
-  for (uint32_t i = 0; i < self->n_nodes; i++)
-    order[starts[self->nodes[i].depth]++] = i;
-
-  for (uint32_t i = 1; i < self->n_nodes; i++) {
-    Node *node = &self->nodes[order[i]];
-
-    if (node->depth > 1)
-      node->fail = step (self, self->nodes[node->parent].fail, node->byte);
-    if (node->longest == BN_TOKEN_NONE)
-      node->longest = self->nodes[node->fail].longest;
-  }
+  for (size_t i = token->length; i-- > 0;)
+    node =
+        bn_automaton_extend (&self->automaton, node, (uint8_t) token->text[i]);
+  self->automaton.nodes[node].longest = index;
 }
 
 BnAdded *
 bn_added_new (const BnAddedToken *tokens, size_t n_tokens)
 {
   BnAdded *self = g_new0 (BnAdded, 1);
-  size_t size = 0, max_length = 0, n_edges = 16;
+  size_t size = 0;
 
-  for (size_t i = 0; i < n_tokens; i++) {
+  for (size_t i = 0; i < n_tokens; i++)
     size += tokens[i].length;
-    max_length = MAX (max_length, tokens[i].length);
-  }
-  while (n_edges < size * 2)
-    n_edges *= 2;
-  self->seed = (uint64_t) g_random_int () << 32 | g_random_int ();
-  self->edges = g_new0 (Edge, n_edges);
-  self->edge_mask = (uint32_t) (n_edges - 1);
-  self->nodes = g_new (Node, size + 1);
-  self->nodes[ROOT] = (Node){ROOT, BN_TOKEN_NONE, 0, ROOT, 0};
-  self->n_nodes = 1;
+  bn_automaton_init (&self->automaton, size,
+      (uint64_t) g_random_int () << 32 | g_random_int ());
   self->tokens = g_new (Token, n_tokens);
   for (size_t i = 0; i < n_tokens; i++) {
     self->tokens[i] =
@@ -161,7 +76,7 @@ bn_added_new (const BnAddedToken *tokens, size_t n_tokens)
     if (tokens[i].length > 0)
       insert (self, &tokens[i], (uint32_t) i);
   }
-  link_suffixes (self, max_length);
+  bn_automaton_link (&self->automaton);
   return self;
 }
 
@@ -169,8 +84,7 @@ void
 bn_added_free (BnAdded *self)
 {
   g_free (self->tokens);
-  g_free (self->nodes);
-  g_free (self->edges);
+  bn_automaton_clear (&self->automaton);
   g_free (self);
 }
 
@@ -206,19 +120,19 @@ static void
 find_all (const BnAdded *self, const uint8_t *text, uint32_t start,
     uint32_t end, BnSpans *found)
 {
-  uint32_t node = ROOT;
+  uint32_t node = BN_AUTOMATON_ROOT;
 
   for (uint32_t i = end; i > start;) {
     uint32_t index;
 
-    if (node == ROOT) {
+    if (node == BN_AUTOMATON_ROOT) {
       i = skip_back (self, text, start, i);
       if (i == start)
         break;
     }
     i--;
-    node = step (self, node, text[i]);
-    index = self->nodes[node].longest;
+    node = bn_automaton_step (&self->automaton, node, text[i]);
+    index = self->automaton.nodes[node].longest;
     if (index != BN_TOKEN_NONE)
       bn_spans_push (
           found, (BnSpan){i, i + self->tokens[index].length, index, TRUE});

@@ -7,62 +7,30 @@
  * in one place, and usually two. */
 #include "bn-special.h"
 
+#include "bn-automaton.h"
 #include "bn-bits.h"
 #include "bn-unicode.h"
 #include "kernels/bn-kernels.h"
 
 enum {
-  ROOT = 0,
   FIRST = 1 << 0, /* class of bytes that leave the root */
 };
 
-typedef struct {
-  uint32_t fail;    /* node of the longest proper suffix */
-  uint32_t longest; /* longest token that ends here, BN_TOKEN_NONE if none */
-  uint32_t depth;
-  uint32_t parent;
-  uint8_t byte; /* of the edge from parent */
-} Node;
-
-typedef struct {
-  uint32_t node;
-  uint32_t child; /* ROOT if free: the root is nobody's child */
-  uint8_t byte;
-} Edge;
-
 struct BnSpecials {
   const BnVocab *vocab;
-  Node *nodes;
-  uint32_t n_nodes;
-  Edge *edges;
-  uint32_t edge_mask;
+  BnAutomaton automaton;  /* of ids */
   uint8_t is_first[256];  /* FIRST for bytes that leave the root */
   uint8_t is_second[256]; /* not 0 for those that come next */
   gboolean has_short;     /* tokens of one byte */
   gboolean has_multi;     /* tokens that begin outside ASCII */
 };
 
-static Edge *
-find_edge (const BnSpecials *self, uint32_t node, uint8_t byte)
-{
-  uint64_t hash = ((uint64_t) node << 8 | byte) ^ self->vocab->seed;
-
-  hash *= UINT64_C (0x9E3779B97F4A7C15);
-  for (uint32_t i = (uint32_t) (hash >> 32) & self->edge_mask;;
-       i = (i + 1) & self->edge_mask) {
-    Edge *edge = &self->edges[i];
-
-    if (edge->child == ROOT || (edge->node == node && edge->byte == byte))
-      return edge;
-  }
-}
-
 static void
 insert (BnSpecials *self, uint32_t id)
 {
   size_t length;
   const uint8_t *text = bn_vocab_text (self->vocab, id, &length);
-  uint32_t node = ROOT;
+  uint32_t node = BN_AUTOMATON_ROOT;
 
   self->is_first[text[0]] = FIRST;
   if (text[0] >= 0x80)
@@ -71,54 +39,10 @@ insert (BnSpecials *self, uint32_t id)
     self->is_second[text[1]] = TRUE;
   else
     self->has_short = TRUE;
-  for (size_t i = 0; i < length; i++) {
-    Edge *edge = find_edge (self, node, text[i]);
-
-    if (edge->child == ROOT) {
-      *edge = (Edge){node, self->n_nodes, text[i]};
-      self->nodes[self->n_nodes] =
-          (Node){ROOT, BN_TOKEN_NONE, (uint32_t) i + 1, node, text[i]};
-      self->n_nodes++;
-    }
-    node = edge->child;
-  }
-  if (self->nodes[node].longest == BN_TOKEN_NONE)
-    self->nodes[node].longest = id;
-}
-
-static uint32_t
-step (const BnSpecials *self, uint32_t node, uint8_t byte)
-{
-  for (;; node = self->nodes[node].fail) {
-    uint32_t child = find_edge (self, node, byte)->child;
-
-    if (child != ROOT || node == ROOT)
-      return child;
-  }
-}
-
-/* Sets fail and longest of all nodes, the shallow ones first. */
-static void
-link_suffixes (BnSpecials *self, uint32_t max_depth)
-{
-  g_autofree uint32_t *starts = g_new0 (uint32_t, (size_t) max_depth + 2);
-  g_autofree uint32_t *order = g_new (uint32_t, self->n_nodes);
-
-  for (uint32_t i = 0; i < self->n_nodes; i++)
-    starts[self->nodes[i].depth + 1]++;
-  for (uint32_t depth = 0; depth <= max_depth; depth++)
-    starts[depth + 1] += starts[depth];
-  for (uint32_t i = 0; i < self->n_nodes; i++)
-    order[starts[self->nodes[i].depth]++] = i;
-
-  for (uint32_t i = 1; i < self->n_nodes; i++) {
-    Node *node = &self->nodes[order[i]];
-
-    if (node->depth > 1)
-      node->fail = step (self, self->nodes[node->parent].fail, node->byte);
-    if (node->longest == BN_TOKEN_NONE)
-      node->longest = self->nodes[node->fail].longest;
-  }
+  for (size_t i = 0; i < length; i++)
+    node = bn_automaton_extend (&self->automaton, node, text[i]);
+  if (self->automaton.nodes[node].longest == BN_TOKEN_NONE)
+    self->automaton.nodes[node].longest = id;
 }
 
 /* The ids that count, in order. */
@@ -146,7 +70,7 @@ bn_specials_new (const BnVocab *vocab, unsigned with, unsigned without)
 {
   g_autoptr (GArray) ids = list_members (vocab, with, without);
   BnSpecials *self = g_new0 (BnSpecials, 1);
-  size_t size = 0, max_length = 0, n_edges = 16;
+  size_t size = 0;
 
   self->vocab = vocab;
   for (guint i = 0; i < ids->len; i++) {
@@ -154,27 +78,18 @@ bn_specials_new (const BnVocab *vocab, unsigned with, unsigned without)
 
     bn_vocab_text (vocab, g_array_index (ids, uint32_t, i), &length);
     size += length;
-    max_length = MAX (max_length, length);
   }
-  while (n_edges < size * 2)
-    n_edges *= 2;
-  self->edges = g_new0 (Edge, n_edges);
-  self->edge_mask = (uint32_t) (n_edges - 1);
-  self->nodes = g_new (Node, size + 1);
-  self->nodes[ROOT] = (Node){ROOT, BN_TOKEN_NONE, 0, ROOT, 0};
-  self->n_nodes = 1;
-
+  bn_automaton_init (&self->automaton, size, vocab->seed);
   for (guint i = 0; i < ids->len; i++)
     insert (self, g_array_index (ids, uint32_t, i));
-  link_suffixes (self, (uint32_t) max_length);
+  bn_automaton_link (&self->automaton);
   return self;
 }
 
 void
 bn_specials_free (BnSpecials *self)
 {
-  g_free (self->nodes);
-  g_free (self->edges);
+  bn_automaton_clear (&self->automaton);
   g_free (self);
 }
 
@@ -221,18 +136,18 @@ find_longest (const BnSpecials *self, const uint8_t *text, uint32_t start,
 {
   size_t first = spans->n_spans;
   uint32_t best_length = 0, free_from = start;
-  uint32_t node = ROOT;
+  uint32_t node = BN_AUTOMATON_ROOT;
 
   for (uint32_t i = start; i < end; i++) {
     uint32_t id, length;
 
-    if (node == ROOT) {
+    if (node == BN_AUTOMATON_ROOT) {
       i = find_candidate (self, text, i, end);
       if (i == end)
         break;
     }
-    node = step (self, node, text[i]);
-    id = self->nodes[node].longest;
+    node = bn_automaton_step (&self->automaton, node, text[i]);
+    id = self->automaton.nodes[node].longest;
     if (id == BN_TOKEN_NONE)
       continue;
     length =
