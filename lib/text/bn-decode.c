@@ -232,19 +232,6 @@ make_texts (BnDecoder *self)
       (uint8_t *) g_string_free (g_steal_pointer (&bytes), FALSE);
 }
 
-/* The byte of a token <0xXX>, or -1. */
-static int
-parse_byte (const char *text, size_t length)
-{
-  int high, low;
-
-  if (length != 6 || memcmp (text, "<0x", 3) != 0 || text[5] != '>')
-    return -1;
-  high = g_ascii_xdigit_value (text[3]);
-  low = g_ascii_xdigit_value (text[4]);
-  return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
 static gboolean
 has_stage (const BnDecoder *self, BnStageType type)
 {
@@ -294,8 +281,7 @@ make_pieces (BnDecoder *self)
       kinds[id] = BN_PIECE_HIDDEN;
     else if (!joins
              && (!bn_utf8_validate (text, length, &bad)
-                 || (has_bytes
-                     && parse_byte ((const char *) text, length) >= 0)))
+                 || (has_bytes && bn_parse_byte_name (text, length) >= 0)))
       kinds[id] = BN_PIECE_OTHER;
   }
   self->pieces = bn_pieces_new (&self->texts, kinds, vocab->n_tokens);
@@ -551,7 +537,7 @@ feed_token (BnDecodeState *state, unsigned i, const char *text, size_t length,
       strip_piece (state, i, text, length, out);
       break;
     case BN_STAGE_BYTE_FALLBACK: {
-      int byte = parse_byte (text, length);
+      int byte = bn_parse_byte_name (text, length);
 
       if (byte >= 0) {
         g_string_append_c (own->held, (char) byte);

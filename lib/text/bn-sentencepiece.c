@@ -47,19 +47,16 @@ show (BnSpBytes text)
   return g_strescape (copy, NULL);
 }
 
-/* The byte of a piece "<0xXX>", -1 for any other. */
+/* The byte of a piece "<0xXX>" in capital digits, -1 for any other. */
 static int
 byte_of_piece (BnSpBytes text)
 {
-  for (unsigned byte = 0; byte < N_BYTES; byte++) {
-    char name[sizeof "<0xXX>"];
+  int byte = bn_parse_byte_name (text.data, text.length);
 
-    g_snprintf (name, sizeof name, "<0x%02X>", byte);
-    if (text.length == sizeof name - 1
-        && memcmp (text.data, name, text.length) == 0)
-      return (int) byte;
-  }
-  return -1;
+  return byte >= 0 && !g_ascii_islower ((char) text.data[3])
+                 && !g_ascii_islower ((char) text.data[4])
+             ? byte
+             : -1;
 }
 
 static gboolean

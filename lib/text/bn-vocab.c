@@ -355,16 +355,16 @@ spell_escaped (const uint8_t *text, size_t length, uint8_t *out)
   return n;
 }
 
-/* The byte of "<0xXX>", -1 for any other text. */
-static int
-parse_byte_text (const uint8_t *text, size_t length)
+int
+bn_parse_byte_name (const void *name, size_t length)
 {
+  const char *text = name;
   int high, low;
 
   if (length != 6 || memcmp (text, "<0x", 3) != 0 || text[5] != '>')
     return -1;
-  high = g_ascii_xdigit_value ((char) text[3]);
-  low = g_ascii_xdigit_value ((char) text[4]);
+  high = g_ascii_xdigit_value (text[3]);
+  low = g_ascii_xdigit_value (text[4]);
   return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
@@ -376,8 +376,8 @@ spell (const BnVocab *self, const int16_t table[BYTE_LEVEL_END], uint32_t id,
   size_t length;
   const uint8_t *text = bn_vocab_text (self, id, &length);
 
-  if (attributes & BN_TOKEN_BYTE && parse_byte_text (text, length) >= 0) {
-    *out = (uint8_t) parse_byte_text (text, length);
+  if (attributes & BN_TOKEN_BYTE && bn_parse_byte_name (text, length) >= 0) {
+    *out = (uint8_t) bn_parse_byte_name (text, length);
     return 1;
   }
   if (attributes

@@ -167,7 +167,11 @@ bn_vocab_piece (const BnVocab *self, uint32_t id, size_t *length)
 /* The token of one byte, BN_TOKEN_NONE if the vocabulary has none. */
 uint32_t bn_vocab_byte_token (const BnVocab *self, uint8_t byte);
 
-/* The token whose text is "<0xXX>", BN_TOKEN_NONE if there is none. */
+/* The byte of "<0xXX>" with digits of either case, -1 for any other text. */
+int bn_parse_byte_name (const void *name, size_t length);
+
+/* The token whose text is "<0xXX>" in capital digits, BN_TOKEN_NONE if there is
+ * none. */
 uint32_t bn_vocab_lookup_byte_name (const BnVocab *self, uint8_t byte);
 
 /* The byte that a character of the GPT-2 table stands for, -1 if none; and
