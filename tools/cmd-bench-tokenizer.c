@@ -32,8 +32,6 @@
 #define MEGA 1e6
 
 enum {
-  DEFAULT_RUNS = 5,
-  MAX_RUNS = 10000,
   PIECE_SIZE = 16 * 1024, /* of a batch, at least; up to the end of a line */
   NAME_WIDTH = 16,
 };
@@ -58,8 +56,8 @@ typedef struct {
   const char *test;
   guint n_threads;
   gsize n_tokens;
-  double first;    /* seconds of the first run */
-  GArray *seconds; /* of double, of the others, sorted */
+  double first;  /* MB/s of the first run */
+  GArray *rates; /* of double: MB/s of the others, sorted */
 } Row;
 
 typedef struct {
@@ -114,7 +112,7 @@ row_free (gpointer data)
 {
   Row *row = data;
 
-  g_array_unref (row->seconds);
+  g_array_unref (row->rates);
   g_free (row);
 }
 
@@ -149,35 +147,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Job, job_clear)
 
 /* ---- the table, line by line as it is measured ---- */
 
-/* Megabytes a second. */
-static double
-make_rate (const Row *row, double seconds)
-{
-  /* A text can be too short to measure. */
-  return row->text->size / MEGA / MAX (seconds, 1 / US_PER_S);
-}
-
-/* That of run i, counted from the fastest. */
-static double
-get_rate (const Row *row, guint i)
-{
-  return make_rate (row, g_array_index (row->seconds, double, i));
-}
-
-static double
-get_median (const Row *row)
-{
-  guint n = row->seconds->len;
-
-  return (get_rate (row, (n - 1) / 2) + get_rate (row, n / 2)) / 2;
-}
-
 static double
 get_token_rate (const Row *row)
 {
-  return row->text->size == 0 ? 0
-                              : get_median (row) * MEGA * (double) row->n_tokens
-                                    / (double) row->text->size;
+  return row->text->size == 0
+             ? 0
+             : tool_get_median (row->rates) * MEGA * (double) row->n_tokens
+                   / (double) row->text->size;
 }
 
 static void
@@ -201,8 +177,8 @@ print_row (const Row *row)
   printf (
       "%-*s %6.2f MB  %-6s %7u %9.2f %9.2f %9.2f %9.2f MB/s %11.0f tokens/s\n",
       NAME_WIDTH, row->text->name, row->text->size / MEGA, row->test,
-      row->n_threads, get_median (row), get_rate (row, row->seconds->len - 1),
-      get_rate (row, 0), make_rate (row, row->first), get_token_rate (row));
+      row->n_threads, tool_get_median (row->rates), tool_get_least (row->rates),
+      tool_get_most (row->rates), row->first, get_token_rate (row));
   fflush (stdout);
 }
 
@@ -256,6 +232,13 @@ get_time (const Bench *self)
   return (double) now.tv_sec + (double) now.tv_nsec / NS_PER_S;
 }
 
+/* Megabytes a second; a text can be too short to measure. */
+static double
+make_rate (const Text *text, double seconds)
+{
+  return text->size / MEGA / MAX (seconds, 1 / US_PER_S);
+}
+
 /* All runs of one kind; the results of the last one stay in job. */
 static gboolean
 measure (Bench *self, const char *test, JobFunc func, Job *job, GError **error)
@@ -265,10 +248,10 @@ measure (Bench *self, const char *test, JobFunc func, Job *job, GError **error)
   *row = (Row){.text = job->text,
       .test = test,
       .n_threads = job->n_threads,
-      .seconds = g_array_new (FALSE, FALSE, sizeof (double))};
+      .rates = g_array_new (FALSE, FALSE, sizeof (double))};
   g_ptr_array_add (self->rows, row);
   for (guint i = 0; i <= self->n_runs; i++) {
-    double started, seconds;
+    double started, rate;
 
     if (g_cancellable_set_error_if_cancelled (self->cancellable, error))
       return FALSE;
@@ -277,14 +260,14 @@ measure (Bench *self, const char *test, JobFunc func, Job *job, GError **error)
     started = get_time (self);
     if (!func (self, job, error))
       return FALSE;
-    seconds = get_time (self) - started;
+    rate = make_rate (job->text, get_time (self) - started);
     if (i > 0)
-      g_array_append_val (row->seconds, seconds);
+      g_array_append_val (row->rates, rate);
     else
-      row->first = seconds;
+      row->first = rate;
   }
   row->n_tokens = job->n_tokens;
-  tool_sort_doubles (row->seconds);
+  tool_sort_rates (row->rates);
   if (!self->json)
     print_row (row);
   return TRUE;
@@ -342,10 +325,8 @@ add_row (JsonBuilder *builder, const Row *row)
   tool_json_add_int (builder, "tokens", row->n_tokens);
   tool_json_add_string (builder, "test", row->test);
   tool_json_add_int (builder, "threads", row->n_threads);
-  tool_json_add_double (builder, "median", get_median (row));
-  tool_json_add_double (builder, "min", get_rate (row, row->seconds->len - 1));
-  tool_json_add_double (builder, "max", get_rate (row, 0));
-  tool_json_add_double (builder, "first", make_rate (row, row->first));
+  tool_json_add_rates (builder, row->rates);
+  tool_json_add_double (builder, "first", row->first);
   tool_json_add_double (builder, "tokens_per_s", get_token_rate (row));
   json_builder_end_object (builder);
 }
@@ -426,7 +407,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
     tool_fail_usage (COMMAND, "--tokenizer needs a text file");
     return FALSE;
   }
-  return tool_check_range (COMMAND, "runs", options->n_runs, 1, MAX_RUNS);
+  return tool_check_range (COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
 
 static Text *
@@ -482,7 +463,7 @@ run (Bench *self, char **paths, GError **error)
 int
 cmd_bench_tokenizer (int argc, char **argv)
 {
-  g_auto (Options) options = {.n_runs = DEFAULT_RUNS};
+  g_auto (Options) options = {.n_runs = TOOL_DEFAULT_RUNS};
   g_auto (Bench) bench = {0};
   g_autoptr (GError) error = NULL;
   int status;

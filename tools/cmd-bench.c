@@ -30,8 +30,6 @@
 enum {
   DEFAULT_PROMPT = 512,
   DEFAULT_GENERATE = 128,
-  DEFAULT_RUNS = 5,
-  MAX_RUNS = 10000,
   TAKE_SIZE = 64,
 };
 
@@ -99,20 +97,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bench, bench_clear)
 
 /* ---- the table, line by line as it is measured ---- */
 
-static double
-get_rate (const Row *row, guint i)
-{
-  return g_array_index (row->rates, double, i);
-}
-
-static double
-get_median (const Row *row)
-{
-  guint n = row->rates->len;
-
-  return (get_rate (row, (n - 1) / 2) + get_rate (row, n / 2)) / 2;
-}
-
 static void
 print_head (const Bench *self)
 {
@@ -137,7 +121,8 @@ static void
 print_row (const Row *row)
 {
   printf ("%-8s %7u %10.2f %10.2f %10.2f tokens/s\n", row->name, row->n_threads,
-      get_median (row), get_rate (row, 0), get_rate (row, row->rates->len - 1));
+      tool_get_median (row->rates), tool_get_least (row->rates),
+      tool_get_most (row->rates));
   fflush (stdout);
 }
 
@@ -221,7 +206,7 @@ measure_row (Bench *self, BitnetEngine *engine, guint n_prompt,
     if (i > 0)
       g_array_append_val (row->rates, rate);
   }
-  tool_sort_doubles (row->rates);
+  tool_sort_rates (row->rates);
   if (!self->json)
     print_row (row);
   return TRUE;
@@ -283,9 +268,7 @@ add_row (JsonBuilder *builder, const Row *row)
   json_builder_begin_object (builder);
   tool_json_add_string (builder, "test", row->name);
   tool_json_add_int (builder, "threads", row->n_threads);
-  tool_json_add_double (builder, "median", get_median (row));
-  tool_json_add_double (builder, "min", get_rate (row, 0));
-  tool_json_add_double (builder, "max", get_rate (row, row->rates->len - 1));
+  tool_json_add_rates (builder, row->rates);
   json_builder_end_object (builder);
 }
 
@@ -375,7 +358,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
              COMMAND, "prompt", options->n_prompt, 0, G_MAXINT / 2)
          && tool_check_range (
              COMMAND, "generate", options->n_generate, 0, G_MAXINT / 2)
-         && tool_check_range (COMMAND, "runs", options->n_runs, 1, MAX_RUNS)
+         && tool_check_range (
+             COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS)
          && tool_check_range (
              COMMAND, "batch-size", options->batch_size, 0, G_MAXUINT16);
 }
@@ -408,7 +392,7 @@ cmd_bench (int argc, char **argv)
 {
   g_auto (Options) options = {.n_prompt = DEFAULT_PROMPT,
       .n_generate = DEFAULT_GENERATE,
-      .n_runs = DEFAULT_RUNS};
+      .n_runs = TOOL_DEFAULT_RUNS};
   g_auto (Bench) bench = {0};
   g_autoptr (GError) error = NULL;
   int status;

@@ -72,9 +72,29 @@ compare_doubles (gconstpointer a, gconstpointer b)
 }
 
 void
-tool_sort_doubles (GArray *numbers)
+tool_sort_rates (GArray *rates)
 {
-  g_array_sort (numbers, compare_doubles);
+  g_array_sort (rates, compare_doubles);
+}
+
+double
+tool_get_least (const GArray *rates)
+{
+  return g_array_index (rates, double, 0);
+}
+
+double
+tool_get_median (const GArray *rates)
+{
+  return (g_array_index (rates, double, (rates->len - 1) / 2)
+             + g_array_index (rates, double, rates->len / 2))
+         / 2;
+}
+
+double
+tool_get_most (const GArray *rates)
+{
+  return g_array_index (rates, double, rates->len - 1);
 }
 
 void
@@ -99,6 +119,14 @@ tool_json_add_double (JsonBuilder *builder, const char *name, double value)
 {
   json_builder_set_member_name (builder, name);
   json_builder_add_double_value (builder, value);
+}
+
+void
+tool_json_add_rates (JsonBuilder *builder, const GArray *rates)
+{
+  tool_json_add_double (builder, "median", tool_get_median (rates));
+  tool_json_add_double (builder, "min", tool_get_least (rates));
+  tool_json_add_double (builder, "max", tool_get_most (rates));
 }
 
 void

@@ -4,6 +4,11 @@
 
 #include <json-glib/json-glib.h>
 
+enum {
+  TOOL_DEFAULT_RUNS = 5,
+  TOOL_MAX_RUNS = 10000,
+};
+
 /* The most memory this process ever had, bytes; 0 if the system does not
  * say. */
 guint64 tool_get_peak_memory (void);
@@ -20,8 +25,12 @@ GArray *tool_parse_threads (const char *command, const char *text);
 gboolean tool_check_range (
     const char *command, const char *name, int value, int min, int max);
 
-/* Numbers in rising order. */
-void tool_sort_doubles (GArray *numbers);
+/* The runs of one test: an array of double, at least one, which is put in
+ * rising order before anything is asked of it. */
+void tool_sort_rates (GArray *rates);
+double tool_get_least (const GArray *rates);
+double tool_get_median (const GArray *rates);
+double tool_get_most (const GArray *rates);
 
 /* Members of the open JSON object; value may be NULL. */
 void tool_json_add_string (
@@ -29,6 +38,8 @@ void tool_json_add_string (
 void tool_json_add_int (JsonBuilder *builder, const char *name, guint64 value);
 void tool_json_add_double (
     JsonBuilder *builder, const char *name, double value);
+/* Three of them: median, min, max. */
+void tool_json_add_rates (JsonBuilder *builder, const GArray *rates);
 
 /* Prints what has been built. */
 void tool_json_print (JsonBuilder *builder);
