@@ -489,7 +489,9 @@ find_leftmost (BnTokenizer *self)
   }
   if (added->len > 0)
     bn_encoder_set_added (self->encoder,
-        bn_added_new ((const BnAddedToken *) added->data, added->len), NULL);
+        bn_added_new (
+            (const BnAddedToken *) (const void *) added->data, added->len),
+        NULL);
 }
 
 static gboolean

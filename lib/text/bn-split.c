@@ -570,7 +570,7 @@ gboolean
 bn_splitter_apply (const BnSplitter *self, BnScratch *scratch,
     const uint8_t *text, size_t length, unsigned fragment, BnWords *words)
 {
-  const BnSplitStep *steps = (const BnSplitStep *) self->steps->data;
+  const BnSplitStep *steps = (const void *) self->steps->data;
   guint n_steps = self->steps->len;
   BnSplitRun run = {.splitter = self,
       .scratch = scratch,

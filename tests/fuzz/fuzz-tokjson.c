@@ -13,8 +13,7 @@ enum { MAX_SIZE = 1 << 16 };
 static const char *const texts[] = {
     "",
     "hello world  12345\n\n<s>\xC3\xA9 [CLS]",
-    "\xE2\x96\x81\xE2\x96\x81 don't \xF0\x9F\x98\x80\xE4\xBD\xA0"
-    "e\xCC\x81",
+    "\xE2\x96\x81\xE2\x96\x81 don't \xF0\x9F\x98\x80\xE4\xBD\xA0 e\xCC\x81",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
 };
 

@@ -512,8 +512,7 @@ test_base64 (void)
 {
   static const char *const wrong[] = {"", "A", "AA", "AAA",
       "====", "A===", "AA=A", "AAA=AAAA", "AB==", "AAB=", "A-A_", "AA A",
-      "QQ=="
-      "\n"};
+      "QQ==\n"};
   uint8_t out[16];
   size_t length;
 
