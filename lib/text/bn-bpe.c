@@ -8,6 +8,7 @@
 #include "bn-bpe.h"
 
 #include "bn-bits.h"
+#include "bn-cached-words.h"
 #include "bn-merge.h"
 #include "bn-unicode.h"
 
@@ -257,9 +258,11 @@ merge_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
 
 /* Appends the ids of a word that is not in the cache. */
 static gboolean
-encode_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
+encode_word (const void *model, BnScratch *scratch, const uint8_t *word,
     size_t length, BnIds *out)
 {
+  const BnBpe *self = model;
+
   if (self->words && length <= self->max_word_length) {
     uint32_t id = find_word (self, word, length)->id;
 
@@ -271,59 +274,15 @@ encode_word (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
   return merge_word (self, scratch, word, length, out);
 }
 
-static gboolean
-learn_word (const BnBpe *self, BnScratch *scratch, const BnCachePlace *place,
-    const uint8_t *word, size_t length, BnIds *out)
-{
-  size_t first = out->n_ids;
-
-  if (!encode_word (self, scratch, word, length, out))
-    return FALSE;
-  bn_cache_insert (&scratch->cache, place, word, length, out->data + first,
-      out->n_ids - first);
-  return TRUE;
-}
-
 gboolean
 bn_bpe_encode (const BnBpe *self, BnScratch *scratch, const uint8_t *word,
     size_t length, const uint8_t *end, BnIds *out)
 {
-  BnCachePlace place;
-
-  if (!bn_ids_reserve (out, length + BN_CACHE_INLINE_IDS))
-    return FALSE;
-  return bn_cache_lookup (&scratch->cache, word, length, end, &place, out)
-         || learn_word (self, scratch, &place, word, length, out);
+  return bn_ids_reserve (out, length + BN_CACHE_INLINE_IDS)
+         && bn_encode_word (self, encode_word, scratch, word, length, end, out);
 }
 
-/* Words in a row: first their places, so that the memory of all their entries
- * is on the way before the first is needed. */
-static gboolean
-encode_words (const BnBpe *self, BnScratch *scratch, const uint8_t *start,
-    const uint32_t *ends, unsigned n_words, const uint8_t *end, BnIds *out)
-{
-  BnCachePlace places[BN_PRETOK_BATCH];
-  uint32_t from = 0;
-
-  for (unsigned i = 0; i < n_words; from = ends[i++]) {
-    if (ends[i] - from > BN_CACHE_LONG_WORD)
-      continue;
-    places[i] = bn_cache_place (start + from, ends[i] - from, end);
-    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
-  }
-  from = 0;
-  for (unsigned i = 0; i < n_words; from = ends[i++]) {
-    const uint8_t *word = start + from;
-    size_t length = ends[i] - from;
-
-    if (length <= BN_CACHE_LONG_WORD
-        && bn_cache_get (&scratch->cache, &places[i], word, length, out))
-      continue;
-    if (!learn_word (self, scratch, &places[i], word, length, out))
-      return FALSE;
-  }
-  return TRUE;
-}
+G_STATIC_ASSERT ((int) BN_PRETOK_BATCH <= (int) BN_MAX_WORDS);
 
 gboolean
 bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
@@ -339,8 +298,8 @@ bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
     bn_cache_settle (&scratch->cache);
     /* No byte becomes more than one id; the rest is room to copy. */
     if (!bn_ids_reserve (out, ends[n_words - 1] + BN_CACHE_INLINE_IDS)
-        || !encode_words (
-            self, scratch, start, ends, n_words, text + length, out))
+        || !bn_encode_words (self, encode_word, scratch, start, ends, n_words,
+            text + length, out))
       return FALSE;
   }
   return TRUE;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bn-bits.h"
+#include "bn-cached-words.h"
 #include "bn-merge.h"
 #include "bn-merges.h"
 #include "bn-unicode.h"
@@ -21,8 +22,7 @@ enum {
   N_DIRECT = 0x3000, /* characters whose tokens need no search */
   N_KNOWN = 0x10000, /* of which it is noted whether they have one */
   MAX_CHAR_LENGTH = 4,
-  WINDOW = 64,     /* bytes that are searched for borders at a time */
-  MAX_WORDS = 128, /* that are encoded at a time */
+  WINDOW = 64, /* bytes that are searched for borders at a time */
 };
 
 struct BnCharBpe {
@@ -320,9 +320,10 @@ max_n_symbols (const BnCharBpe *self, size_t length)
 }
 
 static gboolean
-merge_word (const BnCharBpe *self, BnScratch *scratch, const uint8_t *word,
+merge_word (const void *model, BnScratch *scratch, const uint8_t *word,
     size_t length, BnIds *out)
 {
+  const BnCharBpe *self = model;
   size_t affixes = self->options.prefix_length + self->options.suffix_length;
   Row row = {.bpe = self};
   size_t size;
@@ -410,37 +411,6 @@ find_borders (const BnCharBpe *self, const uint8_t *word, const uint8_t *p,
   return n;
 }
 
-/* Parts in a row, of which the first begins at start; see the function
- * encode_words() in bn-bpe.c. Memory up to end may be read; out has room. */
-static gboolean
-encode_parts (const BnCharBpe *self, BnScratch *scratch, const uint8_t *start,
-    const uint32_t *ends, unsigned n_parts, const uint8_t *end, BnIds *out)
-{
-  BnCachePlace places[MAX_WORDS];
-  uint32_t from = 0;
-
-  for (unsigned i = 0; i < n_parts; from = ends[i++]) {
-    if (ends[i] - from > BN_CACHE_LONG_WORD)
-      continue;
-    places[i] = bn_cache_place (start + from, ends[i] - from, end);
-    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
-  }
-  from = 0;
-  for (unsigned i = 0; i < n_parts; from = ends[i++]) {
-    const uint8_t *part = start + from;
-    size_t length = ends[i] - from, first = out->n_ids;
-
-    if (length <= BN_CACHE_LONG_WORD
-        && bn_cache_get (&scratch->cache, &places[i], part, length, out))
-      continue;
-    if (!merge_word (self, scratch, part, length, out))
-      return FALSE;
-    bn_cache_insert (&scratch->cache, &places[i], part, length,
-        out->data + first, out->n_ids - first);
-  }
-  return TRUE;
-}
-
 gboolean
 bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
     const uint8_t *word, size_t length, BnIds *out)
@@ -463,11 +433,11 @@ bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
   }
   while (p < end) {
     const uint8_t *start = p;
-    uint32_t ends[MAX_WORDS];
+    uint32_t ends[BN_MAX_WORDS];
     unsigned n_parts = 0;
 
     if (self->can_cut) {
-      while (p < end && n_parts <= MAX_WORDS - WINDOW) {
+      while (p < end && n_parts <= BN_MAX_WORDS - WINDOW) {
         n_parts += find_borders (
             self, word, p, end, (uint32_t) (p - start), ends + n_parts);
         p = start + ends[n_parts - 1];
@@ -479,7 +449,8 @@ bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
     bn_cache_settle (&scratch->cache);
     if (!bn_ids_reserve (out,
             max_n_symbols (self, (size_t) (p - start)) + BN_CACHE_INLINE_IDS)
-        || !encode_parts (self, scratch, start, ends, n_parts, end, out))
+        || !bn_encode_words (
+            self, merge_word, scratch, start, ends, n_parts, end, out))
       return FALSE;
   }
   return TRUE;

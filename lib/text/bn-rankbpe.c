@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "bn-cached-words.h"
 #include "bn-merge.h"
 
 struct BnRankBpe {
@@ -121,26 +122,17 @@ merge_word (const BnRankBpe *self, BnScratch *scratch, const uint8_t *word,
   return TRUE;
 }
 
-/* Appends the ids of a word; memory up to end may be read. */
-static inline gboolean
-encode_word (const BnRankBpe *self, BnScratch *scratch, const uint8_t *word,
-    size_t length, const uint8_t *end, BnIds *out)
+/* Appends the ids of a word that is not in the cache. */
+static gboolean
+encode_word (const void *model, BnScratch *scratch, const uint8_t *word,
+    size_t length, BnIds *out)
 {
-  BnCachePlace place;
-  size_t first = out->n_ids;
-  uint32_t id;
+  const BnRankBpe *self = model;
+  uint32_t id = lookup (self, word, length);
 
-  if (!bn_ids_reserve (out, MAX (length, BN_CACHE_INLINE_IDS)))
-    return FALSE;
-  if (bn_cache_lookup (&scratch->cache, word, length, end, &place, out))
-    return TRUE;
-  id = lookup (self, word, length);
-  if (id != BN_TOKEN_NONE)
-    bn_ids_push (out, id);
-  else if (!merge_word (self, scratch, word, length, out))
-    return FALSE;
-  bn_cache_insert (&scratch->cache, &place, word, length, out->data + first,
-      out->n_ids - first);
+  if (id == BN_TOKEN_NONE)
+    return merge_word (self, scratch, word, length, out);
+  bn_ids_push (out, id);
   return TRUE;
 }
 
@@ -155,13 +147,11 @@ encode (const BnRankBpe *self, BnScratch *scratch, const uint8_t *text,
 
   bn_pretok_iter_init (&iter, self->pretok, text, length);
   while ((n_words = bn_pretok_iter_take (&iter, &start, ends)) > 0) {
-    for (unsigned i = 0; i < n_words; i++) {
-      uint32_t first = i > 0 ? ends[i - 1] : 0;
-
-      if (!encode_word (
-              self, scratch, start + first, ends[i] - first, end, out))
-        return FALSE;
-    }
+    bn_cache_settle (&scratch->cache);
+    if (!bn_ids_reserve (out, ends[n_words - 1] + BN_CACHE_INLINE_IDS)
+        || !bn_encode_words (
+            self, encode_word, scratch, start, ends, n_words, end, out))
+      return FALSE;
   }
   return TRUE;
 }

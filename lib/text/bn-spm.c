@@ -14,6 +14,7 @@
 #include "bn-spm.h"
 
 #include "bn-bits.h"
+#include "bn-cached-words.h"
 #include "bn-merge.h"
 #include "bn-unicode.h"
 
@@ -21,8 +22,7 @@ static const uint8_t metaspace[] = {0xE2, 0x96, 0x81};
 
 enum {
   METASPACE_SIZE = sizeof metaspace,
-  WINDOW = 64,     /* bytes that are searched for borders at a time */
-  MAX_WORDS = 128, /* that are encoded at a time */
+  WINDOW = 64, /* bytes that are searched for borders at a time */
 };
 
 struct BnSpm {
@@ -327,44 +327,10 @@ find_borders (const BnSpm *self, const uint8_t *p, const uint8_t *end,
 }
 
 static gboolean
-learn_word (const BnSpm *self, BnScratch *scratch, const BnCachePlace *place,
-    const uint8_t *word, size_t length, BnIds *out)
+encode_word (const void *model, BnScratch *scratch, const uint8_t *word,
+    size_t length, BnIds *out)
 {
-  size_t first = out->n_ids;
-
-  if (!merge_word (self, scratch, word, length, FALSE, out))
-    return FALSE;
-  bn_cache_insert (&scratch->cache, place, word, length, out->data + first,
-      out->n_ids - first);
-  return TRUE;
-}
-
-/* Words in a row; see the function of this name in bn-bpe.c. */
-static gboolean
-encode_words (const BnSpm *self, BnScratch *scratch, const uint8_t *start,
-    const uint32_t *ends, unsigned n_words, const uint8_t *end, BnIds *out)
-{
-  BnCachePlace places[MAX_WORDS];
-  uint32_t from = 0;
-
-  for (unsigned i = 0; i < n_words; from = ends[i++]) {
-    if (ends[i] - from > BN_CACHE_LONG_WORD)
-      continue;
-    places[i] = bn_cache_place (start + from, ends[i] - from, end);
-    bn_prefetch (bn_cache_set (&scratch->cache, places[i].hash));
-  }
-  from = 0;
-  for (unsigned i = 0; i < n_words; from = ends[i++]) {
-    const uint8_t *word = start + from;
-    size_t length = ends[i] - from;
-
-    if (length <= BN_CACHE_LONG_WORD
-        && bn_cache_get (&scratch->cache, &places[i], word, length, out))
-      continue;
-    if (!learn_word (self, scratch, &places[i], word, length, out))
-      return FALSE;
-  }
-  return TRUE;
+  return merge_word (model, scratch, word, length, FALSE, out);
 }
 
 gboolean
@@ -382,10 +348,10 @@ bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
   }
   while (p < end) {
     const uint8_t *start = p;
-    uint32_t ends[MAX_WORDS];
+    uint32_t ends[BN_MAX_WORDS];
     unsigned n_words = 0;
 
-    while (p < end && n_words <= MAX_WORDS - WINDOW) {
+    while (p < end && n_words <= BN_MAX_WORDS - WINDOW) {
       n_words +=
           find_borders (self, p, end, (uint32_t) (p - start), ends + n_words);
       p = start + ends[n_words - 1];
@@ -393,7 +359,8 @@ bn_spm_encode (const BnSpm *self, BnScratch *scratch, const uint8_t *text,
     bn_cache_settle (&scratch->cache);
     if (!bn_ids_reserve (
             out, (size_t) (p - start) * METASPACE_SIZE + BN_CACHE_INLINE_IDS)
-        || !encode_words (self, scratch, start, ends, n_words, end, out))
+        || !bn_encode_words (
+            self, encode_word, scratch, start, ends, n_words, end, out))
       return FALSE;
   }
   return TRUE;
