@@ -4,6 +4,7 @@
 
 #include "bitnet-version.h"
 #include "bitnet-error.h"
+#include "bitnet-progress.h"
 #include "bitnet-model.h"
 #include "bitnet-tokenizer.h"
 #include "bitnet-template.h"

@@ -19,6 +19,8 @@ build_needs="
   module:gio-unix-2.0     libglib2.0-dev
   module:json-glib-1.0    libjson-glib-dev
   module:libpcre2-8       libpcre2-dev
+  module:libsoup-3.0      libsoup-3.0-dev
+  module:libzstd          libzstd-dev
   module:gstreamer-1.0    libgstreamer1.0-dev
 "
 run_needs="

@@ -23,7 +23,8 @@ include_folders = [
     source_root / "lib/include/bitnet", source_root / "lib/gguf",
     source_root / "lib/text", source_root / "lib/core",
     source_root / "lib/jinja",
-    source_root / "lib/kernels", source_root / "lib/resolve",
+    source_root / "lib/kernels", source_root / "lib/net",
+    source_root / "lib/resolve",
     source_root / "elements", source_root / "elements/common",
     source_root / "tools", source_root / "tests/util",
 ]

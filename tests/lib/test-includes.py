@@ -14,7 +14,8 @@ include = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 # What lies in a layer, and what its files may include of the project. A
 # layer is named by its folder; "public" are lib/bitnet*.h but the private
 # ones, "base" the few files that have no dependency.
-BASE = {"bn-types.h", "bitnet-error.h", "bitnet-version.h"}
+BASE = {"bn-types.h", "bitnet-error.h", "bitnet-progress.h",
+        "bitnet-version.h"}
 PRIVATE = {"bitnet-private.h", "bitnet-forms.h"}
 ALLOWED = {
     "lib": {"lib", "gguf", "jinja", "text", "net", "core", "resolve", "kernels"},
