@@ -2,16 +2,16 @@
 /* What has been fetched, on disk and shared by all processes of a user.
  *
  *   ROOT/v1/
- *     objects/aa/SHA256[.zst]       content, by its digest; never changed
- *     files/OWNER--NAME/COMMIT/...  files too large to be copied (models), by
- *                                   their names; never changed
- *     sources/KEY.json              manifest of (endpoint, repository,
- * revision) absent/KEY.json               what a hub said it has not, with
- * expiry resolutions/KEY.json          what a resolution found (bn-record.h)
- *     compiled/                     tables (text/bn-store.h)
- *     tmp/NAME.part, NAME.json      unfinished downloads and what is known of
- * them locks/NAME.lock stats.json                    counters; a hint, may be
- * lost
+ *     objects/aa/SHA256[.zst]    content, by its digest; never changed
+ *     files/OWNER--NAME/COMMIT/  files too large to be copied (models), by
+ *                                their names; never changed
+ *     sources/KEY.json           manifest of a revision of a repository
+ *     absent/KEY.json            what a hub said it has not, and when
+ *     resolutions/KEY.json       what a resolution found (bn-record.h)
+ *     compiled/                  tables (text/bn-store.h)
+ *     tmp/NAME.part, NAME.json   unfinished downloads and what they are of
+ *     locks/NAME.lock
+ *     stats.json                 counters; a hint, may be lost
  *
  * Invariants: a file has its name only when it is complete and its digest was
  * compared; it is replaced by rename or removed, never written to; whoever is
@@ -35,6 +35,10 @@ BnDiskCache *bn_disk_cache_ref (BnDiskCache *self);
 void bn_disk_cache_unref (BnDiskCache *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnDiskCache, bn_disk_cache_unref)
 const char *bn_disk_cache_get_folder (const BnDiskCache *self);
+/* Bytes that objects/ may take on disk before the least recently used go; 0
+ * for no limit. At first $BITNET_TOKENIZER_CACHE_SIZE, or 2 GiB. To be called
+ * before others use self. Files in files/ go only when they are told to. */
+void bn_disk_cache_set_limit (BnDiskCache *self, guint64 limit);
 
 /* Manifests: the files of one revision of a repository that are here. */
 
@@ -52,6 +56,7 @@ typedef struct {
   gint64
       fetched_at; /* s since 1970: when revision was last known to be commit */
   GPtrArray *files;  /* of BnCachedFile */
+  guint n_evicted;   /* objects of it that are not here any more */
   GStrv base_models; /* of the model card; may be NULL */
 } BnManifest;
 
@@ -64,14 +69,24 @@ const BnCachedFile *bn_manifest_find (const BnManifest *self, const char *name);
 void bn_manifest_add (BnManifest *self, const char *name, const char *sha256,
     const char *etag, guint64 size, gboolean is_object);
 
-/* The manifest of a revision; NULL without error if there is none (one that
- * cannot be read counts as none and is removed). Counts as use. */
+/* The manifest of a revision with those of its files that are here; NULL
+ * without error if there is none (one that cannot be read counts as none and is
+ * removed). Counts as use, and as a hit or, if no file is here, a miss. */
 BnManifest *bn_disk_cache_lookup (BnDiskCache *self, const char *endpoint,
     const char *repository, const char *revision);
-/* All manifests of a repository, newest first, whatever endpoint of equal
- * name and revision; may be empty. (transfer full), of BnManifest. */
+/* All manifests of a repository, newest first, whatever revision; of that
+ * endpoint, or of any if it is NULL; may be empty. (transfer full), of
+ * BnManifest. */
 GPtrArray *bn_disk_cache_lookup_all (
     BnDiskCache *self, const char *endpoint, const char *repository);
+/* Whether a file is in files/ of a commit, whoever has put it there, and its
+ * digest and size as they were noted then. sha256: that it must have, or NULL;
+ * with one, a file that nobody has noted is digested. FALSE without error if it
+ * is not there. */
+gboolean bn_disk_cache_find_file (BnDiskCache *self, const char *repository,
+    const char *commit, const char *name, const char *sha256,
+    char **found_sha256, guint64 *found_size, GCancellable *cancellable,
+    GError **error);
 /* Writes the manifest; files that an older one of the same commit has and
  * this one has not are kept. */
 gboolean bn_disk_cache_save (
@@ -85,12 +100,19 @@ GBytes *bn_disk_cache_read (BnDiskCache *self, const BnCachedFile *file,
     GCancellable *cancellable, GError **error);
 /* Whether the content of that digest is here; for files/ use the path. */
 gboolean bn_disk_cache_has_object (BnDiskCache *self, const char *sha256);
-/* Path of a file in files/ of a commit; exists only if it is complete. */
+/* Path of a file in files/ of a commit; exists only if it is complete. NULL
+ * if one of the names is not safe. */
 char *bn_disk_cache_dup_file_path (BnDiskCache *self, const char *repository,
     const char *commit, const char *name);
 
+/* Repository and commit of a path inside of files/ of such a cache, FALSE if it
+ * is none. */
+gboolean bn_disk_cache_parse_path (
+    const char *path, char **repository, char **commit);
+
 /* What a hub has not. file NULL: the repository itself. code: a BitnetError;
- * lasts 24 h for ENTRY_NOT_FOUND, 1 h for REPO_NOT_FOUND, 10 min for GATED. */
+ * lasts 24 h for ENTRY_NOT_FOUND, 1 h for REPO_NOT_FOUND and
+ * REVISION_NOT_FOUND, 10 min for GATED; others are not kept. */
 void bn_disk_cache_set_absent (BnDiskCache *self, const char *endpoint,
     const char *repository, const char *revision, const char *file, int code);
 /* The code, or -1. */

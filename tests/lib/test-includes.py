@@ -15,7 +15,7 @@ include = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 # layer is named by its folder; "public" are lib/bitnet*.h but the private
 # ones, "base" the few files that have no dependency.
 BASE = {"bn-types.h", "bitnet-error.h", "bitnet-progress.h",
-        "bitnet-version.h"}
+        "bitnet-version.h", "bitnet-env.h"}
 PRIVATE = {"bitnet-private.h", "bitnet-forms.h"}
 ALLOWED = {
     "lib": {"lib", "gguf", "jinja", "text", "net", "core", "resolve", "kernels"},
