@@ -137,9 +137,8 @@ char *bitnet_hub_fetch_model (BitnetHub *self, const char *reference,
  * @sha256: (nullable): digest that the file must have, 64 hexadecimal digits
  * @io_priority: priority of the callback
  * @cancellable: (nullable): stops it
- * @progress: (nullable) (scope notified) (closure progress_data) (destroy
- * progress_destroy): told how far it is, in the thread-default context of the
- * caller
+ * @progress: (nullable) (scope notified) (closure progress_data): told how far
+ *   it is, in the thread-default context of the caller
  * @progress_data: data for @progress
  * @progress_destroy: (nullable): frees @progress_data
  * @callback: (scope async): called when it is done

@@ -14,6 +14,8 @@
 typedef struct {
   char *endpoint; /* no slash at its end */
   char *token;    /* NULL: none */
+  /* Read again when the hub refuses; NULL if token is not from a file. */
+  char *token_file;
   gboolean offline;
   gboolean allow_insecure;
   guint timeout_s;      /* of all network work of one call; 0: no limit */
@@ -23,12 +25,19 @@ typedef struct {
   guint64 max_file_size;     /* 0: no limit */
   gboolean is_deterministic; /* jitter from seed */
   guint64 seed;
+  guint connect_timeout_ms; /* for a connection */
+  guint query_timeout_s;    /* for the answer to a question, not a file */
+  guint backoff_base_ms, backoff_cap_ms; /* between attempts */
 } BnHubOptions;
 
 /* From HF_*, BITNET_* and the defaults. */
 void bn_hub_options_init (BnHubOptions *self);
 void bn_hub_options_clear (BnHubOptions *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnHubOptions, bn_hub_options_clear)
+
+/* Whether what a manifest says of its revision counts without asking. */
+gboolean bn_hub_options_is_fresh (
+    const BnHubOptions *self, const BnManifest *manifest);
 
 typedef struct BnHubClient BnHubClient;
 
@@ -40,7 +49,8 @@ void bn_hub_client_unref (BnHubClient *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnHubClient, bn_hub_client_unref)
 
 /* Called when the breaker of a host changes; state is "closed", "open" or
- * "half-open". From the network thread. */
+ * "half-open". From the thread whose request changed it. To be set before the
+ * first request. */
 void bn_hub_client_set_breaker_func (BnHubClient *self,
     void (*changed) (const char *host, const char *state, gpointer user_data),
     gpointer user_data);

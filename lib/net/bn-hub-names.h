@@ -29,5 +29,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnHubReference, bn_hub_reference_clear)
 gboolean bn_hub_reference_parse (
     BnHubReference *self, const char *text, GError **error);
 
-/* Whether a file is in the list of those that belong to a tokenizer. */
-gboolean bn_hub_is_tokenizer_file (const char *name);
+/* Tells such references from paths by how they look: without hf:// or the
+ * hub's name in front, only owner/name[@revision][:quant] whose end is not that
+ * of a file. Whether there is such a path is for the caller to see. */
+gboolean bn_hub_is_reference (const char *text);
