@@ -172,7 +172,8 @@ const char *bitnet_discovery_get_path (BitnetDiscovery *self);
  * @self: a discovery
  *
  * Returns: (transfer none) (nullable): why the file is no model, with the code
- *   %BITNET_ERROR_INVALID_MODEL and the byte offset where there is one
+ *   %BITNET_ERROR_INVALID_MODEL and the byte offset where there is one, or
+ *   %BITNET_ERROR_NOT_FOUND if there is no such file
  */
 BITNET_AVAILABLE_IN_ALL
 const GError *bitnet_discovery_get_error (BitnetDiscovery *self);

@@ -24,6 +24,7 @@ typedef struct {
   GArray *rows;        /* of guint32: sizes that models have */
   GArray *tokens; /* of guint32: sizes that token lists have; empty: as rows */
   GArray *landmarks; /* of BnLandmark */
+  char *shares;      /* the family whose landmarks these are, or NULL */
   char *repository;
   gboolean is_gated;
   GStrv equivalents;  /* same tokenizer, not gated */
@@ -32,19 +33,19 @@ typedef struct {
   GStrv sha256;       /* known digests of its tokenizer files; may be empty */
 } BnFamily;
 
-typedef struct BnMatrix BnMatrix;
+typedef struct BnFamilyMatrix BnFamilyMatrix;
 
 /* Never NULL: an override that cannot be read warns and the built-in one
  * counts. */
-const BnMatrix *bn_matrix_get (void);
+const BnFamilyMatrix *bn_matrix_get (void);
 /* For tests and tools; NULL with BITNET_ERROR_TOKENIZER. */
-BnMatrix *bn_matrix_new_from_data (
+BnFamilyMatrix *bn_matrix_new_from_data (
     const char *json, gsize size, const char *name, GError **error);
-void bn_matrix_free (BnMatrix *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnMatrix, bn_matrix_free)
-gsize bn_matrix_get_n_families (const BnMatrix *self);
-const BnFamily *bn_matrix_get_family (const BnMatrix *self, gsize i);
-const BnFamily *bn_matrix_find (const BnMatrix *self, const char *name);
+void bn_matrix_free (BnFamilyMatrix *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnFamilyMatrix, bn_matrix_free)
+gsize bn_matrix_get_n_families (const BnFamilyMatrix *self);
+const BnFamily *bn_matrix_get_family (const BnFamilyMatrix *self, gsize i);
+const BnFamily *bn_matrix_find (const BnFamilyMatrix *self, const char *name);
 
 /* Text of a token, FALSE if there is none. */
 typedef gboolean (*BnTokenTextFn) (
@@ -63,8 +64,19 @@ typedef struct {
 
 /* Families that contradict none of the facts, the closest first; of
  * BnFamily (transfer container). With tokens at hand, landmarks decide. */
-GPtrArray *bn_matrix_match (const BnMatrix *self, const BnModelFacts *facts);
+GPtrArray *bn_matrix_match (
+    const BnFamilyMatrix *self, const BnModelFacts *facts);
+
+/* The family among these that the facts prove: by its landmarks, its words or
+ * numbers that are unique, and closer than any other one; or NULL. */
+const BnFamily *bn_matrix_identify (
+    const BnFamilyMatrix *self, const BnModelFacts *facts);
+
+/* Up to n families whose numbers are closest, for messages; of BnFamily
+ * (transfer container). */
+GPtrArray *bn_matrix_list_nearest (
+    const BnFamilyMatrix *self, const BnModelFacts *facts, guint n);
 
 /* The pre-tokenizer that all families with these tokens share, or NULL. */
 const char *bn_matrix_imply_pre (
-    const BnMatrix *self, const BnModelFacts *facts);
+    const BnFamilyMatrix *self, const BnModelFacts *facts);
