@@ -100,7 +100,7 @@ G_DECLARE_INTERFACE (BitnetStrategy, bitnet_strategy, BITNET, STRATEGY, GObject)
  * @g_iface: the parent
  * @get_name: its name, stable: in settings, messages, statistics
  * @get_priority: from 0 to 255; larger ones are tried first
- * @requires_network: whether it is left out offline
+ * @requires_network: whether it is left out where the network must not be used
  * @try_resolve: finds a tokenizer; in a thread of the resolver, may block,
  *   obeys the cancellable
  * @try_resolve_async: the same without blocking, in a thread-default context
