@@ -4,6 +4,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "bitnet-env.h"
 #include "bitnet-model.h"
 #include "bitnet-template.h"
 #include "bitnet-tokenizer.h"
@@ -25,13 +26,6 @@ typedef BitnetEngine *(*BnEngineFactory) (
  * both get the other, so creation must be cheap (loading comes after). */
 BitnetEngine *bitnet_model_share_engine (BitnetModel *self, const char *device,
     BnEngineFactory create, const BitnetEngineOptions *options, GError **error);
-
-/* TRUE for 1, true, yes, on in any case; FALSE for empty, 0, false, no, off;
- * anything else warns once and gives FALSE. fallback if unset. */
-gboolean bitnet_env_boolean (const char *name, gboolean fallback);
-
-/* An unsigned number; anything else warns once and gives fallback. */
-guint64 bitnet_env_uint64 (const char *name, guint64 fallback);
 
 /* The value that text (length bytes, or up to NUL if negative) holds, or NULL
  * with BITNET_ERROR_INVALID_ARGUMENT or BITNET_ERROR_ENCODING. Strict: RFC

@@ -78,7 +78,8 @@ BitnetProgress *bitnet_progress_copy (const BitnetProgress *self);
 
 /**
  * bitnet_progress_free:
- * @self: (transfer full) (nullable): a progress that bitnet_progress_copy() made
+ * @self: (transfer full) (nullable): a progress that bitnet_progress_copy()
+ * made
  */
 BITNET_AVAILABLE_IN_ALL
 void bitnet_progress_free (BitnetProgress *self);

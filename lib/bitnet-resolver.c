@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* BitnetResolver: settings, the synchronous and asynchronous front of the
- * chain of strategies, and its statistics. The work is in resolve/. */
+/* BitnetResolver: settings, signals, statistics, and the blocking and
+ * asynchronous fronts of a resolution. The work is in resolve/. */
 #include "bitnet-resolver.h"
 
 #include <string.h>
 #include "bitnet-error.h"
-#include "bitnet-private.h"
-#include "resolve/bn-strategy.h"
+#include "resolve/bn-resolve-stats.h"
+#include "resolve/bn-work.h"
 
-enum {
-  DEFAULT_TIMEOUT_S = 300,
-  MAX_TIMEOUT_S = 24 * 60 * 60,
-  DEFAULT_RETRIES = 3,
-  MAX_RETRIES = 100,
-};
-
-#define DEFAULT_REVISION "main"
-#define DEFAULT_FIDELITY "auto"
 #define US_PER_MS 1000.0
 
 enum {
   PROP_0,
   PROP_TOKENIZER,
+  PROP_EXPLICIT_FALLBACK,
   PROP_TOKENIZER_REPO,
   PROP_REVISION,
   PROP_ENDPOINT,
@@ -30,34 +22,36 @@ enum {
   PROP_STRICT,
   PROP_OFFLINE,
   PROP_ALLOW_DOWNLOAD,
+  PROP_ALLOW_INSECURE,
   PROP_CACHE_DIR,
   PROP_TIMEOUT,
   PROP_RETRIES,
   PROP_FIDELITY,
+  PROP_DEVICE,
   N_PROPS,
 };
 
 enum {
   SIGNAL_STRATEGY_STARTED,
   SIGNAL_STRATEGY_FINISHED,
+  SIGNAL_PROGRESS,
+  SIGNAL_WARNING,
+  SIGNAL_RESOLVED,
+  SIGNAL_BREAKER_CHANGED,
   N_SIGNALS,
 };
-
-typedef struct {
-  guint64 n_attempts;
-  guint64 n_successes;
-  gint64 sum_us;
-  gint64 max_us;
-} StrategyStats;
 
 struct _BitnetResolver {
   GObject parent;
 
+  GMainContext *context; /* in which it was made */
+
   GMutex lock; /* guards everything below */
   BnResolveOptions options;
-  GHashTable *stats; /* strategy name (static) to StrategyStats */
-  guint64 n_resolutions;
-  guint64 n_successes;
+  GPtrArray *custom; /* of BitnetStrategy; replaced, never changed */
+  const BnResolveOptions *snapshot; /* of options; NULL: they have changed */
+  BnServices *services;             /* for snapshot */
+  BnResolveStats stats;
 };
 
 static GParamSpec *properties[N_PROPS];
@@ -65,75 +59,7 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (BitnetResolver, bitnet_resolver, G_TYPE_OBJECT)
 
-/* Settings */
-
-static void
-options_clear (BnResolveOptions *options)
-{
-  g_free (options->tokenizer);
-  g_free (options->tokenizer_repo);
-  g_free (options->revision);
-  g_free (options->endpoint);
-  g_free (options->token);
-  g_strfreev (options->strategy_order);
-  g_free (options->cache_dir);
-  g_free (options->fidelity);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnResolveOptions, options_clear)
-
-static BnResolveOptions
-options_copy (const BnResolveOptions *options)
-{
-  BnResolveOptions copy = *options;
-
-  copy.tokenizer = g_strdup (options->tokenizer);
-  copy.tokenizer_repo = g_strdup (options->tokenizer_repo);
-  copy.revision = g_strdup (options->revision);
-  copy.endpoint = g_strdup (options->endpoint);
-  copy.token = g_strdup (options->token);
-  copy.strategy_order = g_strdupv (options->strategy_order);
-  copy.cache_dir = g_strdup (options->cache_dir);
-  copy.fidelity = g_strdup (options->fidelity);
-  return copy;
-}
-
-static char *
-dup_env (const char *name)
-{
-  const char *text = g_getenv (name);
-
-  return text != NULL && text[0] != '\0' ? g_strdup (text) : NULL;
-}
-
-static char *
-dup_env_cache_dir (void)
-{
-  char *path = dup_env ("BITNET_TOKENIZER_CACHE");
-  g_autofree char *root = NULL;
-
-  if (path != NULL)
-    return path;
-  root = dup_env ("BITNET_CACHE_DIR");
-  return root ? g_build_filename (root, "tokenizers", NULL) : NULL;
-}
-
-static void
-read_environment (BnResolveOptions *options)
-{
-  g_autofree char *order = dup_env ("BITNET_TOKENIZER_ORDER");
-
-  options->endpoint = dup_env ("HF_ENDPOINT");
-  options->token = dup_env ("HF_TOKEN");
-  options->strategy_order = order ? g_strsplit (order, ",", -1) : NULL;
-  options->strict = bitnet_env_boolean ("BITNET_STRICT_TOKENIZERS", FALSE);
-  options->offline = bitnet_env_boolean (
-      "BITNET_OFFLINE", bitnet_env_boolean ("HF_HUB_OFFLINE", FALSE));
-  options->allow_download = bitnet_env_boolean ("BITNET_AUTO_DOWNLOAD", TRUE);
-  options->cache_dir = dup_env_cache_dir ();
-  options->timeout_s = (guint) MIN (
-      bitnet_env_uint64 ("BITNET_DOWNLOAD_TIMEOUT", DEFAULT_TIMEOUT_S),
-      MAX_TIMEOUT_S);
-}
+/* Settings. */
 
 static char **
 get_string_setting (BnResolveOptions *options, guint id)
@@ -153,9 +79,42 @@ get_string_setting (BnResolveOptions *options, guint id)
       return &options->cache_dir;
     case PROP_FIDELITY:
       return &options->fidelity;
+    case PROP_DEVICE:
+      return &options->device;
     default:
       return NULL;
   }
+}
+
+static gboolean *
+get_boolean_setting (BnResolveOptions *options, guint id)
+{
+  switch (id) {
+    case PROP_EXPLICIT_FALLBACK:
+      return &options->explicit_fallback;
+    case PROP_STRICT:
+      return &options->strict;
+    case PROP_OFFLINE:
+      return &options->offline;
+    case PROP_ALLOW_DOWNLOAD:
+      return &options->allow_download;
+    case PROP_ALLOW_INSECURE:
+      return &options->allow_insecure;
+    default:
+      return NULL;
+  }
+}
+
+/* With the lock. Returns the services, which end a thread when they are
+ * freed: that is for the caller to do without the lock. */
+static BnServices *forget_snapshot (
+    BitnetResolver *self) G_GNUC_WARN_UNUSED_RESULT;
+
+static BnServices *
+forget_snapshot (BitnetResolver *self)
+{
+  g_clear_pointer (&self->snapshot, bn_resolve_options_unref);
+  return g_steal_pointer (&self->services);
 }
 
 static void
@@ -165,22 +124,21 @@ bitnet_resolver_set_property (
   BitnetResolver *self = BITNET_RESOLVER (object);
   BnResolveOptions *options = &self->options;
   char **string = get_string_setting (options, id);
+  gboolean *boolean = get_boolean_setting (options, id);
+  g_autoptr (BnServices) services = NULL;
 
   g_mutex_lock (&self->lock);
+  services = forget_snapshot (self);
   if (string != NULL) {
     const char *text = g_value_get_string (value);
 
     g_free (*string);
     *string = text != NULL && text[0] != '\0' ? g_strdup (text) : NULL;
+  } else if (boolean != NULL) {
+    *boolean = g_value_get_boolean (value);
   } else if (id == PROP_STRATEGY_ORDER) {
     g_strfreev (options->strategy_order);
     options->strategy_order = g_value_dup_boxed (value);
-  } else if (id == PROP_STRICT) {
-    options->strict = g_value_get_boolean (value);
-  } else if (id == PROP_OFFLINE) {
-    options->offline = g_value_get_boolean (value);
-  } else if (id == PROP_ALLOW_DOWNLOAD) {
-    options->allow_download = g_value_get_boolean (value);
   } else if (id == PROP_TIMEOUT) {
     options->timeout_s = g_value_get_uint (value);
   } else if (id == PROP_RETRIES) {
@@ -196,20 +154,17 @@ bitnet_resolver_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   BitnetResolver *self = BITNET_RESOLVER (object);
-  const BnResolveOptions *options = &self->options;
-  char **string = get_string_setting (&self->options, id);
+  BnResolveOptions *options = &self->options;
+  char **string = get_string_setting (options, id);
+  gboolean *boolean = get_boolean_setting (options, id);
 
   g_mutex_lock (&self->lock);
   if (string != NULL)
     g_value_set_string (value, *string);
+  else if (boolean != NULL)
+    g_value_set_boolean (value, *boolean);
   else if (id == PROP_STRATEGY_ORDER)
     g_value_set_boxed (value, options->strategy_order);
-  else if (id == PROP_STRICT)
-    g_value_set_boolean (value, options->strict);
-  else if (id == PROP_OFFLINE)
-    g_value_set_boolean (value, options->offline);
-  else if (id == PROP_ALLOW_DOWNLOAD)
-    g_value_set_boolean (value, options->allow_download);
   else if (id == PROP_TIMEOUT)
     g_value_set_uint (value, options->timeout_s);
   else if (id == PROP_RETRIES)
@@ -224,45 +179,88 @@ bitnet_resolver_finalize (GObject *object)
 {
   BitnetResolver *self = BITNET_RESOLVER (object);
 
-  options_clear (&self->options);
-  g_hash_table_unref (self->stats);
+  g_clear_pointer (&self->services, bn_services_unref);
+  g_clear_pointer (&self->snapshot, bn_resolve_options_unref);
+  bn_resolve_options_clear (&self->options);
+  g_clear_pointer (&self->custom, g_ptr_array_unref);
+  bn_resolve_stats_clear (&self->stats);
+  g_main_context_unref (self->context);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (bitnet_resolver_parent_class)->finalize (object);
 }
 
 static void
-install_properties (GObjectClass *klass)
+define_strings (void)
 {
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
   const GParamFlags secret = G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS;
+  static const struct {
+    guint id;
+    const char *name, *fallback;
+  } strings[] = {
+      {PROP_TOKENIZER, "tokenizer", NULL},
+      {PROP_TOKENIZER_REPO, "tokenizer-repo", NULL},
+      {PROP_REVISION, "revision", BN_RESOLVE_REVISION},
+      {PROP_ENDPOINT, "endpoint", NULL},
+      {PROP_TOKEN, "token", NULL},
+      {PROP_CACHE_DIR, "cache-dir", NULL},
+      {PROP_FIDELITY, "fidelity", BN_RESOLVE_FIDELITY},
+      {PROP_DEVICE, "device", BN_RESOLVE_DEVICE},
+  };
 
-  properties[PROP_TOKENIZER] =
-      g_param_spec_string ("tokenizer", NULL, NULL, NULL, flags);
-  properties[PROP_TOKENIZER_REPO] =
-      g_param_spec_string ("tokenizer-repo", NULL, NULL, NULL, flags);
-  properties[PROP_REVISION] =
-      g_param_spec_string ("revision", NULL, NULL, DEFAULT_REVISION, flags);
-  properties[PROP_ENDPOINT] =
-      g_param_spec_string ("endpoint", NULL, NULL, NULL, flags);
-  properties[PROP_TOKEN] =
-      g_param_spec_string ("token", NULL, NULL, NULL, secret);
+  for (gsize i = 0; i < G_N_ELEMENTS (strings); i++)
+    properties[strings[i].id] =
+        g_param_spec_string (strings[i].name, NULL, NULL, strings[i].fallback,
+            strings[i].id == PROP_TOKEN ? secret : flags);
+}
+
+static void
+define_others (void)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+  static const struct {
+    guint id;
+    const char *name;
+    gboolean fallback;
+  } booleans[] = {
+      {PROP_EXPLICIT_FALLBACK, "explicit-fallback", FALSE},
+      {PROP_STRICT, "strict", FALSE},
+      {PROP_OFFLINE, "offline", FALSE},
+      {PROP_ALLOW_DOWNLOAD, "allow-download", TRUE},
+      {PROP_ALLOW_INSECURE, "allow-insecure", FALSE},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (booleans); i++)
+    properties[booleans[i].id] = g_param_spec_boolean (
+        booleans[i].name, NULL, NULL, booleans[i].fallback, flags);
   properties[PROP_STRATEGY_ORDER] =
       g_param_spec_boxed ("strategy-order", NULL, NULL, G_TYPE_STRV, flags);
-  properties[PROP_STRICT] =
-      g_param_spec_boolean ("strict", NULL, NULL, FALSE, flags);
-  properties[PROP_OFFLINE] =
-      g_param_spec_boolean ("offline", NULL, NULL, FALSE, flags);
-  properties[PROP_ALLOW_DOWNLOAD] =
-      g_param_spec_boolean ("allow-download", NULL, NULL, TRUE, flags);
-  properties[PROP_CACHE_DIR] =
-      g_param_spec_string ("cache-dir", NULL, NULL, NULL, flags);
-  properties[PROP_TIMEOUT] = g_param_spec_uint (
-      "timeout", NULL, NULL, 0, MAX_TIMEOUT_S, DEFAULT_TIMEOUT_S, flags);
-  properties[PROP_RETRIES] = g_param_spec_uint (
-      "retries", NULL, NULL, 0, MAX_RETRIES, DEFAULT_RETRIES, flags);
-  properties[PROP_FIDELITY] =
-      g_param_spec_string ("fidelity", NULL, NULL, DEFAULT_FIDELITY, flags);
-  g_object_class_install_properties (klass, N_PROPS, properties);
+  properties[PROP_TIMEOUT] = g_param_spec_uint ("timeout", NULL, NULL, 0,
+      BN_RESOLVE_MAX_TIMEOUT_S, BN_RESOLVE_TIMEOUT_S, flags);
+  properties[PROP_RETRIES] = g_param_spec_uint ("retries", NULL, NULL, 0,
+      BN_RESOLVE_MAX_RETRIES, BN_RESOLVE_RETRIES, flags);
+}
+
+static void
+define_signals (void)
+{
+  const GType type = BITNET_TYPE_RESOLVER;
+  const GSignalFlags flags = G_SIGNAL_RUN_LAST;
+
+  signals[SIGNAL_STRATEGY_STARTED] = g_signal_new ("strategy-started", type,
+      flags, 0, NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_INT);
+  signals[SIGNAL_STRATEGY_FINISHED] = g_signal_new ("strategy-finished", type,
+      flags, 0, NULL, NULL, NULL, G_TYPE_NONE, 4, G_TYPE_STRING, G_TYPE_BOOLEAN,
+      G_TYPE_ERROR, G_TYPE_DOUBLE);
+  signals[SIGNAL_PROGRESS] =
+      g_signal_new ("progress", type, flags, 0, NULL, NULL, NULL, G_TYPE_NONE,
+          1, BITNET_TYPE_PROGRESS | G_SIGNAL_TYPE_STATIC_SCOPE);
+  signals[SIGNAL_WARNING] = g_signal_new ("warning", type, flags, 0, NULL, NULL,
+      NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
+  signals[SIGNAL_RESOLVED] = g_signal_new ("resolved", type, flags, 0, NULL,
+      NULL, NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
+  signals[SIGNAL_BREAKER_CHANGED] = g_signal_new ("breaker-changed", type,
+      flags, 0, NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_STRING, G_TYPE_STRING);
 }
 
 static void
@@ -273,24 +271,19 @@ bitnet_resolver_class_init (BitnetResolverClass *klass)
   object_class->set_property = bitnet_resolver_set_property;
   object_class->get_property = bitnet_resolver_get_property;
   object_class->finalize = bitnet_resolver_finalize;
-  install_properties (object_class);
-  signals[SIGNAL_STRATEGY_STARTED] =
-      g_signal_new ("strategy-started", BITNET_TYPE_RESOLVER, G_SIGNAL_RUN_LAST,
-          0, NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_STRING);
-  signals[SIGNAL_STRATEGY_FINISHED] = g_signal_new ("strategy-finished",
-      BITNET_TYPE_RESOLVER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
-      3, G_TYPE_STRING, G_TYPE_BOOLEAN, G_TYPE_STRING);
+  define_strings ();
+  define_others ();
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+  define_signals ();
 }
 
 static void
 bitnet_resolver_init (BitnetResolver *self)
 {
   g_mutex_init (&self->lock);
-  self->stats = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
-  self->options.revision = g_strdup (DEFAULT_REVISION);
-  self->options.fidelity = g_strdup (DEFAULT_FIDELITY);
-  self->options.retries = DEFAULT_RETRIES;
-  read_environment (&self->options);
+  self->context = g_main_context_ref_thread_default ();
+  bn_resolve_options_init (&self->options);
+  bn_resolve_stats_init (&self->stats);
 }
 
 BitnetResolver *
@@ -299,245 +292,343 @@ bitnet_resolver_new (void)
   return g_object_new (BITNET_TYPE_RESOLVER, NULL);
 }
 
-/* Signals */
+void
+bitnet_resolver_add_strategy (BitnetResolver *self, BitnetStrategy *strategy)
+{
+  GPtrArray *custom;
 
-/* Where the observer of a chain tells what it sees. */
-typedef struct {
-  BitnetResolver *self;
-  GMainContext *context; /* NULL: the thread itself */
-  int priority;
-} Listener;
+  g_return_if_fail (BITNET_IS_RESOLVER (self));
+  g_return_if_fail (BITNET_IS_STRATEGY (strategy));
+  g_return_if_fail (bitnet_strategy_get_name (strategy) != NULL);
 
-/* A signal on its way to another thread. */
+  custom = g_ptr_array_new_with_free_func (g_object_unref);
+  g_mutex_lock (&self->lock);
+  for (guint i = 0; self->custom && i < self->custom->len; i++)
+    g_ptr_array_add (custom, g_object_ref (self->custom->pdata[i]));
+  g_ptr_array_add (custom, g_object_ref (strategy));
+  g_clear_pointer (&self->custom, g_ptr_array_unref);
+  self->custom = custom;
+  g_mutex_unlock (&self->lock);
+}
+
+/* The breaker of a hub, which the network's thread tells of. */
+
 typedef struct {
-  BitnetResolver *self;
-  const BnStrategy *strategy;
-  gboolean is_finished; /* which of the signals */
-  gboolean success;
-  char *message;
-} Report;
+  GWeakRef resolver;
+  GMainContext *context;
+} BreakerData;
+
+typedef struct {
+  BitnetResolver *resolver;
+  char *host, *state;
+} BreakerEvent;
 
 static void
-report_free (gpointer data)
+breaker_data_free (gpointer data)
 {
-  Report *report = data;
+  BreakerData *breaker = data;
 
-  g_object_unref (report->self);
-  g_free (report->message);
-  g_free (report);
+  g_weak_ref_clear (&breaker->resolver);
+  g_main_context_unref (breaker->context);
+  g_free (breaker);
+}
+
+static void
+breaker_event_free (gpointer data)
+{
+  BreakerEvent *event = data;
+
+  g_object_unref (event->resolver);
+  g_free (event->host);
+  g_free (event->state);
+  g_free (event);
 }
 
 static gboolean
-emit_report (gpointer data)
+emit_breaker (gpointer data)
 {
-  const Report *report = data;
+  const BreakerEvent *event = data;
 
-  if (report->is_finished)
-    g_signal_emit (report->self, signals[SIGNAL_STRATEGY_FINISHED], 0,
-        report->strategy->name, report->success, report->message);
-  else
-    g_signal_emit (report->self, signals[SIGNAL_STRATEGY_STARTED], 0,
-        report->strategy->name);
+  g_signal_emit (event->resolver, signals[SIGNAL_BREAKER_CHANGED], 0,
+      event->host, event->state);
   return G_SOURCE_REMOVE;
 }
 
-/* Sources of one priority are dispatched in the order in which they came, so
- * reports keep theirs and precede the callback of the task. */
 static void
-send_report (const Listener *listener, const Report *report)
+on_breaker_changed (const char *host, const char *state, gpointer user_data)
 {
+  BreakerData *breaker = user_data;
+  BitnetResolver *resolver = g_weak_ref_get (&breaker->resolver);
+  BreakerEvent *event;
   GSource *source;
 
-  if (listener->context == NULL) {
-    emit_report ((gpointer) report);
+  if (resolver == NULL)
     return;
-  }
+  event = g_new0 (BreakerEvent, 1);
+  *event = (BreakerEvent){resolver, g_strdup (host), g_strdup (state)};
   source = g_idle_source_new ();
-  g_source_set_static_name (source, "BitnetResolver report");
-  g_source_set_priority (source, listener->priority);
-  g_source_set_callback (
-      source, emit_report, g_memdup2 (report, sizeof *report), report_free);
-  g_source_attach (source, listener->context);
+  g_source_set_callback (source, emit_breaker, event, breaker_event_free);
+  g_source_attach (source, breaker->context);
   g_source_unref (source);
 }
 
+/* With the lock. */
 static void
-on_started (const BnStrategy *strategy, gpointer user_data)
+ensure_snapshot (BitnetResolver *self)
 {
-  const Listener *listener = user_data;
-  Report report = {.strategy = strategy};
+  BreakerData *breaker;
 
-  report.self = g_object_ref (listener->self);
-  send_report (listener, &report);
-  if (listener->context == NULL)
-    g_object_unref (report.self);
+  if (self->snapshot)
+    return;
+  self->snapshot = bn_resolve_options_snapshot (&self->options);
+  self->services = bn_services_new (self->snapshot);
+  breaker = g_new0 (BreakerData, 1);
+  g_weak_ref_init (&breaker->resolver, self);
+  breaker->context = g_main_context_ref (self->context);
+  bn_services_set_breaker_func (
+      self->services, on_breaker_changed, breaker, breaker_data_free);
 }
 
-static void
-count_attempt (BitnetResolver *self, const BnAttempt *attempt)
+/* Strategies of the application are asked for their names, so not with the
+ * lock. */
+GVariant *
+bitnet_resolver_list_strategies (BitnetResolver *self, GError **error)
 {
-  StrategyStats *stats;
+  const BnResolveOptions *options;
+  g_autoptr (GPtrArray) custom = NULL;
+  g_autoptr (GPtrArray) chain = NULL;
+  GVariantBuilder list;
 
+  g_return_val_if_fail (BITNET_IS_RESOLVER (self), NULL);
   g_mutex_lock (&self->lock);
-  stats = g_hash_table_lookup (self->stats, attempt->strategy->name);
-  if (stats == NULL) {
-    stats = g_new0 (StrategyStats, 1);
-    g_hash_table_insert (
-        self->stats, (gpointer) attempt->strategy->name, stats);
-  }
-  stats->n_attempts++;
-  stats->n_successes += attempt->error == NULL;
-  stats->sum_us += attempt->duration_us;
-  stats->max_us = MAX (stats->max_us, attempt->duration_us);
+  ensure_snapshot (self);
+  options = bn_resolve_options_ref (self->snapshot);
+  custom = self->custom ? g_ptr_array_ref (self->custom) : NULL;
   g_mutex_unlock (&self->lock);
+  chain = bn_chain_new (options, custom, FALSE, error);
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("a(sib)"));
+  for (guint i = 0; chain && i < chain->len; i++)
+    g_variant_builder_add (&list, "(sib)",
+        bitnet_strategy_get_name (chain->pdata[i]),
+        bn_chain_get_priority (options, chain->pdata[i]),
+        bitnet_strategy_requires_network (chain->pdata[i]));
+  bn_resolve_options_unref (options);
+  if (chain == NULL) {
+    g_variant_builder_clear (&list);
+    return NULL;
+  }
+  return g_variant_ref_sink (g_variant_builder_end (&list));
 }
+
+/* Resolving. */
+
+/* Somebody who waits for a resolution: the caller of a blocking function, or a
+ * task. */
+typedef struct {
+  BitnetResolver *self;
+  GTask *task;               /* NULL: blocking */
+  GCancellable *cancellable; /* of the caller, who keeps it */
+  GVariant **resolution;
+  GError **error;
+  gint64 start_us;
+  gboolean is_zero_config;
+  gboolean had_failure; /* of a strategy */
+  /* of a blocking call */
+  BitnetTokenizer *tokenizer;
+  gboolean is_done;
+} Waiter;
 
 static void
-on_finished (const BnAttempt *attempt, gpointer user_data)
+on_event (const BnEvent *event, gpointer user_data)
 {
-  const Listener *listener = user_data;
-  Report report = {.strategy = attempt->strategy, .is_finished = TRUE};
+  Waiter *waiter = user_data;
+  BitnetResolver *self = waiter->self;
 
-  count_attempt (listener->self, attempt);
-  report.self = g_object_ref (listener->self);
-  report.success = attempt->error == NULL;
-  report.message = attempt->error ? g_strdup (attempt->error->message) : NULL;
-  send_report (listener, &report);
-  if (listener->context == NULL) {
-    g_object_unref (report.self);
-    g_free (report.message);
+  switch (event->type) {
+    case BN_EVENT_STARTED:
+      g_signal_emit (self, signals[SIGNAL_STRATEGY_STARTED], 0, event->name,
+          event->priority);
+      break;
+    case BN_EVENT_FINISHED:
+      waiter->had_failure = waiter->had_failure || event->error != NULL;
+      if (event->is_first) {
+        g_mutex_lock (&self->lock);
+        bn_resolve_stats_add_attempt (
+            &self->stats, event->name, event->error, event->duration_ms);
+        g_mutex_unlock (&self->lock);
+      }
+      g_signal_emit (self, signals[SIGNAL_STRATEGY_FINISHED], 0, event->name,
+          event->error == NULL, event->error, event->duration_ms);
+      break;
+    case BN_EVENT_PROGRESS:
+      g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, event->progress);
+      break;
+    case BN_EVENT_WARNING:
+      g_signal_emit (
+          self, signals[SIGNAL_WARNING], 0, event->name, event->message);
+      break;
   }
 }
 
-/* Resolving */
-
-static GVariant *
-new_resolution (const BnStrategy *strategy, const BnFound *found,
-    GPtrArray *warnings, gint64 duration_us)
-{
-  GVariantDict dict;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "strategy", "s", strategy->name);
-  g_variant_dict_insert (&dict, "source", "s", found->source);
-  g_variant_dict_insert (&dict, "vocab-size", "u",
-      bitnet_tokenizer_get_vocab_size (found->tokenizer));
-  g_variant_dict_insert (&dict, "from-cache", "b", found->from_cache);
-  g_variant_dict_insert (&dict, "fallback", "b", found->is_fallback);
-  g_variant_dict_insert (&dict, "duration-ms", "d", duration_us / US_PER_MS);
-  g_variant_dict_insert_value (&dict, "warnings",
-      g_variant_new_strv (
-          (const char *const *) warnings->pdata, warnings->len));
-  return g_variant_ref_sink (g_variant_dict_end (&dict));
-}
-
+/* A wrong setting is the caller's error, not a failed resolution. */
 static gboolean
-check_fidelity (const BnResolveOptions *options, GError **error)
+counts (const BnLanding *landing)
 {
-  if (options->fidelity == NULL || strcmp (options->fidelity, "auto") == 0
-      || strcmp (options->fidelity, "llama-cpp") == 0)
-    return TRUE;
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-      "fidelity \"%s\" is not supported by this version, expected auto or "
-      "llama-cpp",
-      options->fidelity);
-  return FALSE;
+  return !g_error_matches (
+      landing->error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
 }
 
 static void
-count_resolution (BitnetResolver *self, gboolean success)
+count_landing (
+    const Waiter *waiter, const BnLanding *landing, gboolean is_shared)
 {
+  gboolean is_fallback = FALSE;
+  BnResolveEnd end = {.is_cancelled = g_error_matches (
+                          landing->error, G_IO_ERROR, G_IO_ERROR_CANCELLED),
+      .is_success = landing->tokenizer != NULL,
+      .is_zero_config = waiter->is_zero_config,
+      .is_remembered = landing->is_remembered,
+      .is_shared = is_shared,
+      .is_recovered = waiter->had_failure,
+      .duration_ms = (g_get_monotonic_time () - waiter->start_us) / US_PER_MS};
+
+  if (!counts (landing))
+    return;
+  if (landing->resolution)
+    g_variant_lookup (landing->resolution, "fallback", "b", &is_fallback);
+  end.is_fallback = is_fallback;
+  g_mutex_lock (&waiter->self->lock);
+  bn_resolve_stats_add_end (&waiter->self->stats, &end);
+  g_mutex_unlock (&waiter->self->lock);
+}
+
+static void
+return_task (Waiter *waiter, const BnLanding *landing)
+{
+  GTask *task = waiter->task;
+
+  if (landing->resolution)
+    g_task_set_task_data (task, g_variant_ref (landing->resolution),
+        (GDestroyNotify) g_variant_unref);
+  if (landing->tokenizer)
+    g_task_return_pointer (
+        task, g_object_ref (landing->tokenizer), g_object_unref);
+  else
+    g_task_return_error (task, g_error_copy (landing->error));
+  g_object_unref (task);
+  g_free (waiter);
+}
+
+static void
+hand_over (Waiter *waiter, const BnLanding *landing, gboolean is_shared)
+{
+  count_landing (waiter, landing, is_shared);
+  if (landing->tokenizer)
+    g_signal_emit (
+        waiter->self, signals[SIGNAL_RESOLVED], 0, landing->resolution);
+  if (waiter->task) {
+    return_task (waiter, landing);
+    return;
+  }
+  if (landing->tokenizer)
+    waiter->tokenizer = g_object_ref (landing->tokenizer);
+  else if (waiter->error)
+    *waiter->error = g_error_copy (landing->error);
+  if (waiter->resolution && landing->resolution)
+    *waiter->resolution = g_variant_ref (landing->resolution);
+  waiter->is_done = TRUE;
+}
+
+/* Who has given up in the meantime gets no result, even if there is one. */
+static void
+on_landed (const BnLanding *landing, gboolean is_shared, gpointer user_data)
+{
+  Waiter *waiter = user_data;
+  BnLanding cancelled = {.tokenizer = NULL};
+
+  if (g_cancellable_set_error_if_cancelled (
+          waiter->cancellable, &cancelled.error))
+    landing = &cancelled;
+  hand_over (waiter, landing, is_shared);
+  bn_landing_clear (&cancelled);
+}
+
+/* Begins or joins the resolution. */
+static void
+board (Waiter *waiter, BitnetModel *model, const char *reference,
+    GMainContext *context, int io_priority, GCancellable *cancellable)
+{
+  BitnetResolver *self = waiter->self;
+  const BnPassengerFuncs funcs = {on_event, on_landed, waiter};
+  g_autofree char *key = NULL;
+  BnWork *work;
+
+  waiter->start_us = g_get_monotonic_time ();
+  waiter->cancellable = cancellable;
   g_mutex_lock (&self->lock);
-  self->n_resolutions++;
-  self->n_successes += success;
+  ensure_snapshot (self);
+  work = bn_work_new (
+      model, reference, self->snapshot, self->custom, self->services);
   g_mutex_unlock (&self->lock);
+  waiter->is_zero_config =
+      work->options->tokenizer == NULL && work->options->tokenizer_repo == NULL;
+  key = bn_work_make_key (work);
+  bn_flight_board (key, bn_work_run, work, bn_work_free, context, io_priority,
+      cancellable, &funcs);
+}
+
+/* Blocks in a context of its own, so that events come to this thread and the
+ * caller's sources do not. */
+static BitnetTokenizer *
+resolve (BitnetResolver *self, BitnetModel *model, const char *reference,
+    GCancellable *cancellable, GVariant **resolution, GError **error)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  Waiter waiter = {.self = self, .resolution = resolution, .error = error};
+
+  if (resolution != NULL)
+    *resolution = NULL;
+  board (&waiter, model, reference, context, G_PRIORITY_DEFAULT, cancellable);
+  while (!waiter.is_done)
+    g_main_context_iteration (context, TRUE);
+  return waiter.tokenizer;
+}
+
+static void
+resolve_async (BitnetResolver *self, BitnetModel *model, const char *reference,
+    int io_priority, GCancellable *cancellable, GAsyncReadyCallback callback,
+    gpointer user_data, gpointer tag, const char *name)
+{
+  Waiter *waiter = g_new0 (Waiter, 1);
+
+  waiter->self = self; /* the task holds it */
+  waiter->task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (waiter->task, tag);
+  g_task_set_name (waiter->task, name);
+  g_task_set_priority (waiter->task, io_priority);
+  board (waiter, model, reference, g_task_get_context (waiter->task),
+      io_priority, cancellable);
 }
 
 static BitnetTokenizer *
-resolve (const Listener *listener, BitnetModel *model,
-    GCancellable *cancellable, GVariant **resolution, GError **error)
+resolve_finish (GAsyncResult *result, GVariant **resolution, GError **error)
 {
-  BitnetResolver *self = listener->self;
-  const BnChainObserver observer = {
-      on_started, on_finished, (gpointer) listener};
-  gint64 start_us = g_get_monotonic_time ();
-  g_auto (BnResolveOptions) options = {0};
-  g_auto (BnFound) found = {0};
-  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) chain = NULL;
-  g_autoptr (GError) local_error = NULL;
-  const BnStrategy *strategy;
+  if (resolution != NULL) {
+    GVariant *data = g_task_get_task_data (G_TASK (result));
 
-  g_mutex_lock (&self->lock);
-  options = options_copy (&self->options);
-  g_mutex_unlock (&self->lock);
-  if (!check_fidelity (&options, error))
-    return NULL;
-  chain = bn_chain_new (&options, error);
-  if (chain == NULL)
-    return NULL;
-
-  strategy = bn_chain_run (chain, &options, model, &observer, &found, warnings,
-      cancellable, &local_error);
-  if (!g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    count_resolution (self, strategy != NULL && !found.is_fallback);
-  if (strategy == NULL) {
-    g_propagate_error (error, g_steal_pointer (&local_error));
-    return NULL;
+    *resolution = data ? g_variant_ref (data) : NULL;
   }
-  if (resolution != NULL)
-    *resolution = new_resolution (
-        strategy, &found, warnings, g_get_monotonic_time () - start_us);
-  return g_steal_pointer (&found.tokenizer);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 BitnetTokenizer *
 bitnet_resolver_resolve (BitnetResolver *self, BitnetModel *model,
     GCancellable *cancellable, GVariant **resolution, GError **error)
 {
-  Listener listener = {self, NULL, G_PRIORITY_DEFAULT};
-
   g_return_val_if_fail (BITNET_IS_RESOLVER (self), NULL);
   g_return_val_if_fail (BITNET_IS_MODEL (model), NULL);
-  if (resolution != NULL)
-    *resolution = NULL;
-  return resolve (&listener, model, cancellable, resolution, error);
-}
 
-/* What the thread of a task works on and leaves behind. */
-typedef struct {
-  BitnetModel *model;
-  GVariant *resolution;
-} ResolveData;
-
-static void
-resolve_data_free (gpointer data)
-{
-  ResolveData *resolve_data = data;
-
-  g_object_unref (resolve_data->model);
-  g_clear_pointer (&resolve_data->resolution, g_variant_unref);
-  g_free (resolve_data);
-}
-
-static void
-resolve_thread (
-    GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
-{
-  ResolveData *data = task_data;
-  Listener listener = {
-      source, g_task_get_context (task), g_task_get_priority (task)};
-  GError *error = NULL;
-  BitnetTokenizer *tokenizer;
-
-  if (listener.context == NULL)
-    listener.context = g_main_context_default ();
-  tokenizer =
-      resolve (&listener, data->model, cancellable, &data->resolution, &error);
-  if (tokenizer != NULL)
-    g_task_return_pointer (task, tokenizer, g_object_unref);
-  else
-    g_task_return_error (task, error);
+  return resolve (self, model, NULL, cancellable, resolution, error);
 }
 
 void
@@ -545,75 +636,90 @@ bitnet_resolver_resolve_async (BitnetResolver *self, BitnetModel *model,
     int io_priority, GCancellable *cancellable, GAsyncReadyCallback callback,
     gpointer user_data)
 {
-  ResolveData *data;
-  GTask *task;
-
   g_return_if_fail (BITNET_IS_RESOLVER (self));
   g_return_if_fail (BITNET_IS_MODEL (model));
-  data = g_new0 (ResolveData, 1);
-  data->model = g_object_ref (model);
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, bitnet_resolver_resolve_async);
-  g_task_set_name (task, "bitnet_resolver_resolve_async");
-  g_task_set_priority (task, io_priority);
-  g_task_set_task_data (task, data, resolve_data_free);
-  g_task_run_in_thread (task, resolve_thread);
-  g_object_unref (task);
+
+  resolve_async (self, model, NULL, io_priority, cancellable, callback,
+      user_data, bitnet_resolver_resolve_async,
+      "bitnet_resolver_resolve_async");
 }
 
 BitnetTokenizer *
 bitnet_resolver_resolve_finish (BitnetResolver *self, GAsyncResult *result,
     GVariant **resolution, GError **error)
 {
-  BitnetTokenizer *tokenizer;
-
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
   g_return_val_if_fail (
       g_async_result_is_tagged (result, bitnet_resolver_resolve_async), NULL);
-  tokenizer = g_task_propagate_pointer (G_TASK (result), error);
-  if (resolution != NULL) {
-    ResolveData *data = g_task_get_task_data (G_TASK (result));
 
-    *resolution = tokenizer ? g_steal_pointer (&data->resolution) : NULL;
-  }
-  return tokenizer;
+  return resolve_finish (result, resolution, error);
 }
 
-/* Statistics */
-
-static GVariant *
-new_strategy_stats (const StrategyStats *stats)
+BitnetTokenizer *
+bitnet_resolver_resolve_reference (BitnetResolver *self, const char *reference,
+    GCancellable *cancellable, GVariant **resolution, GError **error)
 {
-  GVariantDict dict;
+  g_return_val_if_fail (BITNET_IS_RESOLVER (self), NULL);
+  g_return_val_if_fail (reference != NULL, NULL);
 
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "attempts", "t", stats->n_attempts);
-  g_variant_dict_insert (&dict, "successes", "t", stats->n_successes);
-  g_variant_dict_insert (
-      &dict, "mean-ms", "d", stats->sum_us / US_PER_MS / stats->n_attempts);
-  g_variant_dict_insert (&dict, "max-ms", "d", stats->max_us / US_PER_MS);
-  return g_variant_dict_end (&dict);
+  return resolve (self, NULL, reference, cancellable, resolution, error);
 }
+
+void
+bitnet_resolver_resolve_reference_async (BitnetResolver *self,
+    const char *reference, int io_priority, GCancellable *cancellable,
+    GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BITNET_IS_RESOLVER (self));
+  g_return_if_fail (reference != NULL);
+
+  resolve_async (self, NULL, reference, io_priority, cancellable, callback,
+      user_data, bitnet_resolver_resolve_reference_async,
+      "bitnet_resolver_resolve_reference_async");
+}
+
+BitnetTokenizer *
+bitnet_resolver_resolve_reference_finish (BitnetResolver *self,
+    GAsyncResult *result, GVariant **resolution, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (
+                            result, bitnet_resolver_resolve_reference_async),
+      NULL);
+
+  return resolve_finish (result, resolution, error);
+}
+
+/* Statistics. */
 
 GVariant *
 bitnet_resolver_dup_stats (BitnetResolver *self)
 {
   GVariantDict dict;
-  GHashTableIter iter;
-  gpointer name, stats;
+  g_autoptr (GVariant) network = NULL;
 
   g_return_val_if_fail (BITNET_IS_RESOLVER (self), NULL);
   g_variant_dict_init (&dict, NULL);
   g_mutex_lock (&self->lock);
-  g_variant_dict_insert (&dict, "resolutions", "t", self->n_resolutions);
-  g_variant_dict_insert (&dict, "successes", "t", self->n_successes);
-  g_variant_dict_insert (&dict, "success-rate", "d",
-      self->n_resolutions
-          ? (double) self->n_successes / (double) self->n_resolutions
-          : 0.0);
-  g_hash_table_iter_init (&iter, self->stats);
-  while (g_hash_table_iter_next (&iter, &name, &stats))
-    g_variant_dict_insert_value (&dict, name, new_strategy_stats (stats));
+  bn_resolve_stats_to_dict (&self->stats, &dict);
+  if (self->services)
+    network = bn_services_dup_stats (self->services);
   g_mutex_unlock (&self->lock);
+  if (network)
+    g_variant_dict_insert_value (&dict, "network", network);
   return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
+void
+bitnet_resolver_reset_stats (BitnetResolver *self)
+{
+  g_autoptr (BnServices) services = NULL;
+
+  g_return_if_fail (BITNET_IS_RESOLVER (self));
+
+  g_mutex_lock (&self->lock);
+  bn_resolve_stats_clear (&self->stats);
+  bn_resolve_stats_init (&self->stats);
+  services = forget_snapshot (self); /* their hub has its own counters */
+  g_mutex_unlock (&self->lock);
 }

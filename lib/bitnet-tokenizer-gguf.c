@@ -10,6 +10,7 @@
 #include "bitnet-error.h"
 #include "gguf/bn-cursor.h"
 #include "gguf/bn-gguf.h"
+#include "resolve/bn-check.h"
 #include "text/bn-rankbpe.h"
 #include "text/bn-rawbpe.h"
 #include "text/bn-tokjson.h"
@@ -24,8 +25,7 @@
 
 enum {
   CANCEL_INTERVAL = 4096, /* tokens or merges between two looks */
-  LLAMA3_N_TOKENS = 128256,
-  MERGE_BATCH = 256, /* merges that are added together */
+  MERGE_BATCH = 256,      /* merges that are added together */
   /* Smaller vocabularies are made as fast as they are read. */
   MIN_COMPILED_TOKENS = 1 << 14,
 };
@@ -72,18 +72,40 @@ static const struct {
 
 static gboolean fail (GError **error, const BnGguf *gguf, const char *format,
     ...) G_GNUC_PRINTF (3, 4);
+static gboolean fail_as (BitnetError code, GError **error, const BnGguf *gguf,
+    const char *format, ...) G_GNUC_PRINTF (4, 5);
 
+static void
+set_error (BitnetError code, GError **error, const BnGguf *gguf,
+    const char *format, va_list args)
+{
+  g_autofree char *message = g_strdup_vprintf (format, args);
+
+  g_set_error (error, BITNET_ERROR, (int) code, "%s: %s",
+      bn_gguf_get_path (gguf), message);
+}
+
+/* For data that are broken. */
 static gboolean
 fail (GError **error, const BnGguf *gguf, const char *format, ...)
 {
-  g_autofree char *message = NULL;
   va_list args;
 
   va_start (args, format);
-  message = g_strdup_vprintf (format, args);
+  set_error (BITNET_ERROR_TOKENIZER, error, gguf, format, args);
   va_end (args);
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER, "%s: %s",
-      bn_gguf_get_path (gguf), message);
+  return FALSE;
+}
+
+static gboolean
+fail_as (BitnetError code, GError **error, const BnGguf *gguf,
+    const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  set_error (code, error, gguf, format, args);
+  va_end (args);
   return FALSE;
 }
 
@@ -130,6 +152,24 @@ attributes_of_type (int64_t type)
              : BN_TOKEN_NORMAL;
 }
 
+void
+bn_tokenizer_read_gguf_roles (
+    const BnGguf *gguf, uint32_t n_tokens, uint32_t roles[BN_N_ROLES])
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (role_keys); i++) {
+    uint64_t id;
+
+    if (!bn_gguf_get_uint (gguf, role_keys[i].key, &id))
+      continue;
+    if (id < n_tokens)
+      roles[role_keys[i].role] = (uint32_t) id;
+    else
+      g_info ("%s: %s is %" G_GUINT64_FORMAT
+              ", the vocabulary has %u tokens; ignored",
+          bn_gguf_get_path (gguf), role_keys[i].key, id, n_tokens);
+  }
+}
+
 static void
 read_roles (const BnGguf *gguf, const Family *family, BnVocab *vocab)
 {
@@ -148,18 +188,7 @@ read_roles (const BnGguf *gguf, const Family *family, BnVocab *vocab)
       vocab->roles[i] = BN_TOKEN_NONE;
   }
 
-  for (size_t i = 0; i < G_N_ELEMENTS (role_keys); i++) {
-    uint64_t id;
-
-    if (!bn_gguf_get_uint (gguf, role_keys[i].key, &id))
-      continue;
-    if (id < vocab->n_tokens)
-      vocab->roles[role_keys[i].role] = (uint32_t) id;
-    else
-      g_info ("%s: %s is %" G_GUINT64_FORMAT
-              ", the vocabulary has %u tokens; ignored",
-          bn_gguf_get_path (gguf), role_keys[i].key, id, vocab->n_tokens);
-  }
+  bn_tokenizer_read_gguf_roles (gguf, vocab->n_tokens, vocab->roles);
 }
 
 /* The vocabulary, not sealed yet. */
@@ -175,7 +204,7 @@ load_vocab (const BnGguf *gguf, const Family *family, GCancellable *cancellable,
   if (!find_array (gguf, KEY_PREFIX "tokens", 1, TRUE, &tokens, error))
     return NULL;
   if (tokens == NULL) {
-    fail (error, gguf,
+    fail_as (BITNET_ERROR_NO_EMBEDDED_TOKENIZER, error, gguf,
         "%stokens is missing; the file names a tokenizer but "
         "has no vocabulary",
         KEY_PREFIX);
@@ -274,48 +303,6 @@ assign_strip (const BnGguf *gguf, BnVocab *vocab, const char *pre)
   } else if (strstr (lower, "modern-bert")) {
     set_strip (vocab, "[MASK]", BN_TOKEN_LSTRIP, TRUE);
   }
-}
-
-/* Files of BitNet 2B-4T carry the vocabulary of LLaMA-3 without saying how
- * its text is cut into words. */
-static const char *
-guess_pre (const BnGguf *gguf, const BnVocab *vocab)
-{
-  g_autofree char *architecture =
-      bn_gguf_dup_string (gguf, "general.architecture");
-
-  if (vocab->n_tokens == LLAMA3_N_TOKENS && architecture
-      && (strcmp (architecture, "bitnet-b1.58") == 0
-          || strcmp (architecture, "bitnet-25") == 0
-          || strcmp (architecture, "bitnet") == 0))
-    return "llama-bpe";
-  return PRE_DEFAULT;
-}
-
-static const BnPretok *
-find_pretok (const BnGguf *gguf, const BnVocab *vocab, GError **error)
-{
-  g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
-  const BnPretok *pretok;
-
-  if (pre == NULL) {
-    const char *guess = guess_pre (gguf, vocab);
-
-    g_info ("%s: " KEY_PREFIX "pre is missing; \"%s\" follows from the model "
-            "family and the vocabulary",
-        bn_gguf_get_path (gguf), guess);
-    return bn_pretok_find (guess);
-  }
-  pretok = bn_pretok_find (pre);
-  if (pretok == NULL) {
-    g_autofree char *shown = bn_printable (pre, strlen (pre));
-
-    fail (error, gguf,
-        "pre-tokenizer \"%s\" (" KEY_PREFIX "pre) is not supported; convert "
-        "the model with one that is, or use a tokenizer from another source",
-        shown);
-  }
-  return pretok;
 }
 
 /* The list of merges; *merges is NULL with an error if there is none. */
@@ -499,16 +486,12 @@ load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
     BnVocab *vocab_, GCancellable *cancellable, GError **error)
 {
   g_autoptr (BnVocab) vocab = vocab_;
-  gboolean is_gemma = strcmp (family->name, "gemma4") == 0;
   gboolean drops_spaces = strcmp (family->name, "whitespace") == 0;
-  const BnPretok *pretok = is_gemma ? bn_pretok_find (family->name)
-                                    : find_pretok (gguf, vocab, error);
+  const BnPretok *pretok = bn_pretok_find (self->pre);
   gboolean as_hf = self->fidelity == BN_FIDELITY_HUGGINGFACE;
   gboolean normalizes;
   const BnPretokSet *set;
 
-  if (pretok == NULL)
-    return FALSE;
   set = as_hf && pretok->set_hf ? pretok->set_hf : pretok->set;
   normalizes = as_hf && (pretok->flags & BN_PRETOK_NFC);
   bn_gguf_get_bool (gguf, KEY_PREFIX "normalizer.nfc", &normalizes);
@@ -519,7 +502,7 @@ load_bpe (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   bn_vocab_seal (vocab);
   assign_strip (gguf, vocab, pretok->name);
 
-  self->pre = g_strdup (pretok->name);
+  self->set = set;
   self->add_bos =
       (pretok->flags & (BN_PRETOK_ADD_BOS | BN_PRETOK_FORCE_BOS)) != 0;
   self->add_sep = (pretok->flags & BN_PRETOK_ADD_SEP) != 0;
@@ -553,7 +536,6 @@ load_spm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   self->add_space_prefix = TRUE;
   bn_gguf_get_bool (
       gguf, KEY_PREFIX "add_space_prefix", &self->add_space_prefix);
-  self->pre = g_strdup (PRE_DEFAULT);
   self->vocab = vocab;
   self->encoder = bn_encoder_new_spm (vocab, self->add_space_prefix);
   return TRUE;
@@ -620,7 +602,6 @@ load_wordpiece (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   set_default_role (vocab, BN_ROLE_MASK, 103);
   bn_vocab_seal (vocab);
   assign_strip (gguf, vocab, PRE_DEFAULT);
-  self->pre = g_strdup (PRE_DEFAULT);
   self->add_sep = TRUE;
   self->clean_spaces = TRUE;
   self->vocab = vocab;
@@ -685,7 +666,6 @@ load_ugm (BnTokenizer *self, const BnGguf *gguf, const Family *family,
   kv = bn_gguf_find_kv (gguf, KEY_PREFIX "precompiled_charsmap");
   self->identity = bn_spmodel_identity (
       &options, kv ? kv->data : NULL, kv ? (size_t) kv->count : 0, NULL, 0);
-  self->pre = g_strdup (PRE_DEFAULT);
   self->vocab = vocab;
   self->encoder = bn_encoder_new_spmodel (
       g_steal_pointer (&vocab), &options, charsmap, error);
@@ -700,7 +680,6 @@ load_rwkv (BnTokenizer *self, const BnGguf *gguf, const Family *family,
 {
   bn_vocab_seal (vocab);
   assign_strip (gguf, vocab, PRE_DEFAULT);
-  self->pre = g_strdup (PRE_DEFAULT);
   self->vocab = vocab;
   self->encoder = bn_encoder_new_rwkv (vocab);
   return self->encoder != NULL
@@ -738,11 +717,11 @@ fail_model (const BnGguf *gguf, const char *model, GError **error)
   g_autoptr (GString) expected = NULL;
 
   if (model == NULL)
-    return fail (error, gguf,
+    return fail_as (BITNET_ERROR_NO_EMBEDDED_TOKENIZER, error, gguf,
         KEY_PREFIX "model is missing; the file has no tokenizer, give one "
                    "from another source");
   if (strcmp (model, "none") == 0 || strcmp (model, "no_vocab") == 0)
-    return fail (error, gguf,
+    return fail_as (BITNET_ERROR_NO_EMBEDDED_TOKENIZER, error, gguf,
         KEY_PREFIX "model is \"%s\": the file has no tokenizer, give one from "
                    "another source",
         model);
@@ -751,7 +730,7 @@ fail_model (const BnGguf *gguf, const char *model, GError **error)
   for (size_t i = 0; i < G_N_ELEMENTS (families); i++)
     g_string_append_printf (
         expected, "%s\"%s\"", i > 0 ? ", " : "", families[i].name);
-  return fail (error, gguf,
+  return fail_as (BITNET_ERROR_UNSUPPORTED_TOKENIZER, error, gguf,
       "tokenizer model \"%s\" (" KEY_PREFIX "model) is not supported, "
       "expected %s; give a tokenizer from another source",
       shown, expected->str);
@@ -776,10 +755,30 @@ get_fidelity (const Family *family)
                                         : BN_FIDELITY_LLAMA_CPP;
 }
 
+/* Whether the store has a note of the files that gguf was read from, for this
+ * pre-tokenizer. */
+static gboolean
+recall_source (const BnGguf *gguf, const char *pre, BnStore *store)
+{
+  g_autoptr (GByteArray) identity = g_byte_array_new ();
+  int64_t changed_ns = 0;
+
+  for (uint32_t file = 0; file < bn_gguf_get_n_files (gguf); file++) {
+    const BnFileId *id = bn_gguf_get_file_id (gguf, file);
+
+    if (id->size == 0) /* of bytes in memory */
+      return FALSE;
+    changed_ns = MAX (changed_ns, id->mtime_ns);
+    g_byte_array_append (identity, (const guint8 *) id, sizeof *id);
+  }
+  g_byte_array_append (identity, (const guint8 *) pre, (guint) strlen (pre));
+  return bn_store_recall (store, identity->data, identity->len, changed_ns);
+}
+
 /* The folder of compiled tables, with the digest of all that decides about
  * them; NULL where they would not pay. */
 static BnStore *
-open_store (const BnGguf *gguf, const Family *family)
+open_store (const BnGguf *gguf, const Family *family, const char *pre)
 {
   const BnGgufKv *tokens = bn_gguf_find_kv (gguf, KEY_PREFIX "tokens");
   g_autoptr (BnStore) store = NULL;
@@ -791,7 +790,11 @@ open_store (const BnGguf *gguf, const Family *family)
   store = bn_store_open ();
   if (store == NULL)
     return NULL;
+  if (recall_source (gguf, pre, store))
+    return g_steal_pointer (&store);
   digester = bn_store_begin_source (store);
+  /* It may follow from more than the file says. */
+  bn_digester_add_string (digester, pre);
   for (size_t i = 0; i < bn_gguf_get_n_kvs (gguf); i++) {
     const BnGgufKv *kv = bn_gguf_get_kv (gguf, i);
     const uint64_t numbers[] = {(uint64_t) kv->type,
@@ -832,6 +835,29 @@ save_compiled (const BnTokenizer *self, BnStore *store)
   bn_store_save (store, writer);
 }
 
+/* Whether a tokenizer has the tokens of the model's own list, if there is
+ * one. */
+static gboolean
+has_own_tokens (
+    const BnTokenizer *tokenizer, const BnGguf *gguf, const char *source)
+{
+  g_auto (BnValidation)
+      validation = {.warnings = g_ptr_array_new_with_free_func (g_free)};
+  g_autofree char *kind = bn_gguf_dup_string (gguf, KEY_PREFIX "model");
+  g_autofree char *pre = bn_gguf_dup_string (gguf, KEY_PREFIX "pre");
+  const BnCheck check = {.inner = tokenizer,
+      .gguf = gguf,
+      .kind = kind,
+      .pre = pre,
+      .validation = &validation};
+  g_autoptr (GError) error = NULL;
+
+  if (bn_check_pieces (&check, &error))
+    return TRUE;
+  g_info ("%s: %s; the other keys are read", source, error->message);
+  return FALSE;
+}
+
 /* The tokenizer.json that a file may carry. It says more than the other keys,
  * but llama.cpp does not read it. NULL if there is none that fits. */
 static BnTokenizer *
@@ -862,20 +888,42 @@ load_embedded (
         path, self->vocab->n_tokens, tokens->count);
     return NULL;
   }
+  if (!has_own_tokens (self, gguf, path))
+    return NULL;
   self->chat_template = bn_gguf_dup_string (gguf, "tokenizer.chat_template");
   return g_steal_pointer (&self);
 }
 
+/* The name of what cuts text, "default" where nothing does. */
+static const char *
+choose_pre (const BnGguf *gguf, const Family *family,
+    BnGgufTokenizerFlags flags, gboolean *is_default, GError **error)
+{
+  const BnPretok *pretok;
+
+  if (family->load != load_bpe)
+    return PRE_DEFAULT;
+  if (strcmp (family->name, "gemma4") == 0)
+    return family->name;
+  pretok = bn_pre_find (gguf, flags, is_default, error);
+  return pretok ? pretok->name : NULL;
+}
+
 BnTokenizer *
 bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
+    BnGgufTokenizerFlags flags, gboolean *used_default_pre,
     GCancellable *cancellable, GError **error)
 {
   g_autofree char *model = bn_gguf_dup_string (gguf, KEY_PREFIX "model");
   const Family *family = model ? find_family (model) : NULL;
   g_autoptr (BnTokenizer) self = NULL;
   g_autoptr (BnStore) store = NULL;
+  gboolean is_default = FALSE;
   BnVocab *vocab = NULL;
+  const char *pre;
 
+  if (used_default_pre)
+    *used_default_pre = FALSE;
   self = load_embedded (gguf, fidelity, cancellable);
   if (self)
     return g_steal_pointer (&self);
@@ -883,7 +931,10 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
     fail_model (gguf, model, error);
     return NULL;
   }
-  store = open_store (gguf, family);
+  pre = choose_pre (gguf, family, flags, &is_default, error);
+  if (pre == NULL)
+    return NULL;
+  store = open_store (gguf, family, pre);
   if (store)
     vocab = load_compiled (gguf, store);
   if (vocab == NULL)
@@ -894,9 +945,12 @@ bn_tokenizer_new_from_gguf (const BnGguf *gguf, BnFidelity fidelity,
   self = g_new0 (BnTokenizer, 1);
   self->fidelity =
       fidelity == BN_FIDELITY_AUTO ? get_fidelity (family) : fidelity;
+  self->pre = g_strdup (pre);
   self->add_bos = family->add_bos;
   if (!family->load (self, gguf, family, vocab, cancellable, error))
     return NULL;
+  if (used_default_pre)
+    *used_default_pre = is_default;
 
   if (store && (self->vocab->compiled == NULL || self->compile))
     save_compiled (self, store);

@@ -52,14 +52,11 @@ bitnet_tokenizer_init (BitnetTokenizer *self)
 {
 }
 
-/* Takes inner; NULL if there is none. */
-static BitnetTokenizer *
-wrap (BnTokenizer *inner)
+BitnetTokenizer *
+bitnet_tokenizer_new_take (BnTokenizer *inner)
 {
   BitnetTokenizer *self;
 
-  if (inner == NULL)
-    return NULL;
   if (inner->decoder == NULL)
     inner->decoder =
         bn_decoder_new_pieces (inner->vocab, inner->add_space_prefix);
@@ -68,12 +65,28 @@ wrap (BnTokenizer *inner)
   return self;
 }
 
+/* Takes inner; NULL if there is none. */
+static BitnetTokenizer *
+wrap (BnTokenizer *inner)
+{
+  return inner ? bitnet_tokenizer_new_take (inner) : NULL;
+}
+
+BitnetTokenizer *
+bitnet_tokenizer_new_from_gguf_full (const BnGguf *gguf,
+    BitnetFidelity fidelity, BnGgufTokenizerFlags flags,
+    gboolean *used_default_pre, GCancellable *cancellable, GError **error)
+{
+  return wrap (bn_tokenizer_new_from_gguf (gguf, (BnFidelity) fidelity, flags,
+      used_default_pre, cancellable, error));
+}
+
 BitnetTokenizer *
 bitnet_tokenizer_new_from_gguf (const BnGguf *gguf, BitnetFidelity fidelity,
     GCancellable *cancellable, GError **error)
 {
-  return wrap (bn_tokenizer_new_from_gguf (
-      gguf, (BnFidelity) fidelity, cancellable, error));
+  return bitnet_tokenizer_new_from_gguf_full (
+      gguf, fidelity, 0, NULL, cancellable, error);
 }
 
 BitnetTokenizer *
@@ -118,9 +131,24 @@ bitnet_tokenizer_new_from_file (const char *path, BitnetFidelity fidelity,
       bn_source_load (path, (BnFidelity) fidelity, cancellable, error));
 }
 
+BitnetTokenizer *
+bitnet_tokenizer_new_from_folder (const BnFolder *folder, const char *name,
+    BitnetFidelity fidelity, GCancellable *cancellable, GError **error)
+{
+  return wrap (bn_source_load_from (
+      folder, name, (BnFidelity) fidelity, cancellable, error));
+}
+
 const BnTokenizer *
 bitnet_tokenizer_get_inner (BitnetTokenizer *self)
 {
+  return self->inner;
+}
+
+BnTokenizer *
+bitnet_tokenizer_edit (BitnetTokenizer *self)
+{
+  g_clear_pointer (&self->id, g_free);
   return self->inner;
 }
 
@@ -169,6 +197,8 @@ make_id (const BnTokenizer *parts)
   for (int i = 0; i < BN_N_ROLES; i++)
     digest_uint32 (content, vocab->roles[i]);
   digest_uint32 (content, vocab->n_tokens);
+  if (vocab->n_usable < vocab->n_tokens)
+    digest_uint32 (content, vocab->n_usable);
   for (uint32_t id = 0; id < vocab->n_tokens; id++) {
     union {
       float number;

@@ -3,6 +3,8 @@
  * besides the debug category and the registered meta. */
 #include "gstbitnet.h"
 
+#include <string.h>
+
 GST_DEBUG_CATEGORY (gst_bitnet_debug);
 #define GST_CAT_DEFAULT gst_bitnet_debug
 
@@ -358,25 +360,39 @@ map_bitnet_error (BitnetError error, int *code)
 }
 
 GQuark
-gst_bitnet_map_error (const GError *error, int *code)
+gst_bitnet_map_error (const GError *error, const char *cause, int *code)
 {
+  g_autoptr (GEnumClass) codes = g_type_class_ref (BITNET_TYPE_ERROR);
+
+  for (guint i = 0; cause && i < codes->n_values; i++) {
+    BitnetError candidate = (BitnetError) codes->values[i].value;
+
+    if (strcmp (bitnet_error_get_name (candidate), cause) == 0)
+      return map_bitnet_error (candidate, code);
+  }
   if (error->domain == BITNET_ERROR)
     return map_bitnet_error ((BitnetError) error->code, code);
   *code = GST_LIBRARY_ERROR_FAILED;
   return GST_LIBRARY_ERROR;
 }
 
-void
-gst_bitnet_post_error (GstElement *element, const GError *error)
+/* details: (transfer full) (nullable). */
+static void
+post_error (GstElement *element, const GError *error, const char *report,
+    GstStructure *details)
 {
+  const char *cause =
+      details ? gst_structure_get_string (details, "cause") : NULL;
   int code;
-  GQuark domain = gst_bitnet_map_error (error, &code);
+  GQuark domain = gst_bitnet_map_error (error, cause, &code);
+  char *debug = report ? g_strdup (report)
+                       : g_strdup_printf ("%s, code %d: %s",
+                           g_quark_to_string (error->domain), error->code,
+                           error->message);
 
-  gst_element_message_full (element, GST_MESSAGE_ERROR, domain, code,
-      g_strdup (error->message),
-      g_strdup_printf ("%s, code %d: %s", g_quark_to_string (error->domain),
-          error->code, error->message),
-      __FILE__, GST_FUNCTION, __LINE__);
+  gst_element_message_full_with_details (element, GST_MESSAGE_ERROR, domain,
+      code, g_strdup (error->message), debug, __FILE__, GST_FUNCTION, __LINE__,
+      details);
 }
 
 /* TRUE for whoever has to post; the others wait until it is done, so that no
@@ -407,17 +423,27 @@ end_report (GstBitnetWait *wait)
 }
 
 GstFlowReturn
-gst_bitnet_fail (GstElement *element, GstBitnetWait *wait, const GError *error)
+gst_bitnet_fail_with_report (GstElement *element, GstBitnetWait *wait,
+    const GError *error, const char *report, GstStructure *details)
 {
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+    gst_clear_structure (&details);
     return GST_FLOW_FLUSHING;
+  }
   if (begin_report (wait)) {
-    gst_bitnet_post_error (element, error);
+    post_error (element, error, report, details);
     end_report (wait);
   } else {
     GST_DEBUG_OBJECT (element, "not posted: %s", error->message);
+    gst_clear_structure (&details);
   }
   return GST_FLOW_ERROR;
+}
+
+GstFlowReturn
+gst_bitnet_fail (GstElement *element, GstBitnetWait *wait, const GError *error)
+{
+  return gst_bitnet_fail_with_report (element, wait, error, NULL, NULL);
 }
 
 void
@@ -449,34 +475,6 @@ gst_bitnet_query_answer_failed (GstQuery *query, GstBitnetWait *wait)
   return failed;
 }
 
-void
-gst_bitnet_post_progress (GstElement *element, GstProgressType type,
-    const char *code, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  gst_element_post_message (element,
-      gst_message_new_progress (GST_OBJECT (element), type, code, text));
-}
-
-void
-gst_bitnet_post_fraction (GstElement *element, const char *code,
-    const char *label, guint64 done, guint64 total)
-{
-  g_autofree char *text = g_strdup_printf ("%s: %u %%", label,
-      total ? (guint) (100.0 * MIN (done, total) / total) : 0);
-  GstMessage *message = gst_message_new_progress (
-      GST_OBJECT (element), GST_PROGRESS_TYPE_CONTINUE, code, text);
-
-  gst_structure_set (gst_message_writable_structure (message), "bytes-done",
-      G_TYPE_UINT64, done, "bytes-total", G_TYPE_UINT64, total, NULL);
-  gst_element_post_message (element, message);
-}
-
 GstClockTime
 gst_bitnet_running_time (GstElement *element)
 {
@@ -488,49 +486,4 @@ gst_bitnet_running_time (GstElement *element)
   return state == GST_STATE_PLAYING
              ? gst_element_get_current_running_time (element)
              : gst_element_get_start_time (element);
-}
-
-static gboolean
-convert_member (GVariant *member, GValue *value)
-{
-  g_autofree const char **words = NULL;
-
-  if (g_variant_is_of_type (member, G_VARIANT_TYPE_STRING_ARRAY)) {
-    words = g_variant_get_strv (member, NULL);
-    g_value_init (value, GST_TYPE_ARRAY);
-    for (gsize i = 0; words[i]; i++) {
-      GValue word = G_VALUE_INIT;
-
-      g_value_init (&word, G_TYPE_STRING);
-      g_value_set_string (&word, words[i]);
-      gst_value_array_append_and_take_value (value, &word);
-    }
-    return TRUE;
-  }
-  if (!g_variant_is_of_type (member, G_VARIANT_TYPE_BASIC))
-    return FALSE;
-  g_dbus_gvariant_to_gvalue (member, value);
-  return TRUE;
-}
-
-GstStructure *
-gst_bitnet_structure_from_variant (const char *name, GVariant *dictionary)
-{
-  GstStructure *s = gst_structure_new_empty (name);
-  GVariantIter iter;
-  const char *key;
-  GVariant *member;
-
-  if (dictionary == NULL
-      || !g_variant_is_of_type (dictionary, G_VARIANT_TYPE_VARDICT))
-    return s;
-  g_variant_iter_init (&iter, dictionary);
-  while (g_variant_iter_next (&iter, "{&sv}", &key, &member)) {
-    GValue value = G_VALUE_INIT;
-
-    if (convert_member (member, &value))
-      gst_structure_take_value (s, key, &value);
-    g_variant_unref (member);
-  }
-  return s;
 }

@@ -45,6 +45,7 @@ void gst_bitnet_init_once (void);
 /* Codes of progress messages. */
 #define GST_BITNET_PROGRESS_MODEL "model-load"
 #define GST_BITNET_PROGRESS_TOKENIZER "tokenizer-resolve"
+#define GST_BITNET_PROGRESS_DOWNLOAD "download"
 
 /* Meta on token and text buffers: request-id (guint64), turn (guint),
  * overrides (string, JSON), finish-reason (string, on the last buffer). */
@@ -99,19 +100,24 @@ void gst_bitnet_wait_start (GstBitnetWait *wait);
 void gst_bitnet_wait_set_flushing (GstBitnetWait *wait, gboolean flushing);
 
 /* Posts the error that belongs to a library error (table 4.1 of the element
- * conventions). Never called for cancellations. */
-void gst_bitnet_post_error (GstElement *element, const GError *error);
-/* The same, at most once between two starts; returns GST_FLOW_ERROR when the
- * message is on the bus, or GST_FLOW_FLUSHING without a message for a
+ * conventions), at most once between two starts; returns GST_FLOW_ERROR when
+ * the message is on the bus, or GST_FLOW_FLUSHING without a message for a
  * cancellation. */
 GstFlowReturn gst_bitnet_fail (
     GstElement *element, GstBitnetWait *wait, const GError *error);
+/* The same with a text for people who look for the cause (NULL: the error's)
+ * and (transfer full, nullable) details for programs; their field `cause`,
+ * name of a code of the library, decides the code of the message. */
+GstFlowReturn gst_bitnet_fail_with_report (GstElement *element,
+    GstBitnetWait *wait, const GError *error, const char *report,
+    GstStructure *details);
 /* The same for the end of a flow that nobody upstream is told of, if nobody
  * has explained it: who returned ERROR has posted why. */
 void gst_bitnet_fail_flow (
     GstElement *element, GstBitnetWait *wait, GstFlowReturn flow);
-/* The GStreamer domain and code of a library error. */
-GQuark gst_bitnet_map_error (const GError *error, int *code);
+/* The GStreamer domain and code of a library error; cause, if not NULL, is the
+ * name of the code that it comes from. */
+GQuark gst_bitnet_map_error (const GError *error, const char *cause, int *code);
 /* Answers bitnet/failed; FALSE if the query is another one or nothing has
  * failed here (then the pad's default handler asks further down). */
 gboolean gst_bitnet_query_answer_failed (GstQuery *query, GstBitnetWait *wait);
@@ -124,12 +130,33 @@ void gst_bitnet_post_progress (GstElement *element, GstProgressType type,
 void gst_bitnet_post_fraction (GstElement *element, const char *code,
     const char *label, guint64 done, guint64 total);
 
+/* How a search or a download is reported: CONTINUE with the fields phase
+ * (string: querying, waiting, downloading, verifying, loading), repo, file
+ * (string), bytes-done, bytes-total (guint64, 0 = unknown), rate (gdouble,
+ * bytes/s), eta (gdouble, seconds, -1 = unknown) and cached (gboolean, it was
+ * here already). At most ten times a second, but for the first time that a
+ * repository is named. */
+typedef struct {
+  char *repository;
+  gint64 posted_at_us;
+} GstBitnetTransfer;
+
+#define GST_BITNET_PROGRESS_INTERVAL_US (100 * 1000)
+
+void gst_bitnet_transfer_start (GstBitnetTransfer *self);
+void gst_bitnet_transfer_clear (GstBitnetTransfer *self);
+/* Whether a tenth of a second has passed since this was TRUE. */
+gboolean gst_bitnet_transfer_is_due (GstBitnetTransfer *self);
+void gst_bitnet_transfer_post (GstBitnetTransfer *self, GstElement *element,
+    const char *code, const BitnetProgress *progress);
+
 /* The running time; in PAUSED, where the clock does not count yet, that at
  * which the element was paused. */
 GstClockTime gst_bitnet_running_time (GstElement *element);
 
-/* A structure of the simple members (booleans, numbers, strings, lists of
- * strings) of an a{sv} dictionary; NULL gives an empty one. */
+/* A structure of a dictionary: numbers, booleans and strings as they are,
+ * dictionaries as structures, lists as GstValueArray. NULL gives an empty
+ * one. */
 GstStructure *gst_bitnet_structure_from_variant (
     const char *name, GVariant *dictionary);
 

@@ -6,8 +6,9 @@
  *
  * Opens a GGUF model file and sends it downstream: first the handle, a sticky
  * event `bitnet/model` with the #BitnetModel, then the whole file as one
- * read-only buffer (mapped, never copied), then EOS. Without a location it
- * opens the demo model that comes with the plugin.
+ * read-only buffer (mapped, never copied), then EOS. A model on a hub is
+ * fetched first. Without a location it opens the demo model that comes with the
+ * plugin.
  *
  * ## Example launch lines
  * |[
@@ -17,221 +18,55 @@
  * |[
  * gst-launch-1.0 gguf:///tmp/model.gguf ! fakesink
  * ]| Opens and checks a file, named by a URI.
+ * |[
+ * gst-launch-1.0 hf://owner/repository/model.gguf ! tokresolve ! tokenize
+ * prompt="Hello" ! infer ! detokenize ! fdsink
+ * ]| Fetches a model, or goes on with a download that was interrupted, and
+ * answers one prompt. The second time the file is here already.
  *
  * ## Messages
  *
- * Progress with the code `model-load`: opening, then the percentage of the
+ * Progress with the code `download` while a model is fetched from a hub. Its
+ * CONTINUE comes at most ten times a second and has the fields `phase`
+ * (string: `querying`, `waiting`, `downloading` or `verifying`), `repo`, `file`
+ * (string), `bytes-done`, `bytes-total` (guint64, 0 if unknown), `rate`
+ * (gdouble, bytes per second), `eta` (gdouble, seconds, -1 if unknown) and
+ * `cached` (gboolean, it was here already).
+ *
+ * Then progress with the code `model-load`: opening, then the percentage of the
  * file that has been read ahead or verified.
  *
  * ## Statistics
  *
  * The structure of #GstBitnetGgufSrc:stats has the fields
  *
- * * `path` (string): the file
+ * * `path` (string): the file, as it is shown
  * * `bytes` (guint64): its size, all parts of a split model together
  * * `open-ns` (guint64): time to open, map and check it
  * * `preload-ns` (guint64): time of read-ahead and digest check
+ * * `download-ns` (guint64), and as the following only for models from a hub:
+ *   time until the file was here
+ * * `bytes-received`, `bytes-resumed` (guint64): of this download; that were
+ *   here from an earlier one
+ * * `requests`, `retries` (guint64): what it took
  *
  * Everything slow happens in create(), in the streaming thread, with a
  * cancellable that unlock() cancels: leaving PAUSED never waits for the disk.
  */
-#include "gstggufsrc.h"
-#include "gstbitnet.h"
+#include "gstggufsrc-private.h"
 
-GST_DEBUG_CATEGORY_STATIC (gguf_src_debug);
-#define GST_CAT_DEFAULT gguf_src_debug
-
-#define DEFAULT_REVISION "main"
-#define DEFAULT_PRELOAD PRELOAD_READAHEAD
-#define DEFAULT_SHARE TRUE
-#define DEFAULT_OFFLINE FALSE
-#define DEMO_MODEL "demo.gguf"
-
-typedef enum {
-  PRELOAD_NONE,
-  PRELOAD_READAHEAD,
-  PRELOAD_LOCK,
-} Preload;
-
-struct _GstBitnetGgufSrc {
-  GstPushSrc parent;
-
-  /* settings and results, under the object lock */
-  char *location;
-  char *uri; /* as set; NULL if a location was set */
-  char *revision;
-  char *cache_dir;
-  char *sha256;
-  gboolean offline;
-  gboolean share;
-  Preload preload;
-  BitnetModel *given_model;   /* by the application */
-  BitnetModel *context_model; /* offered by a context */
-  BitnetModel *model;         /* loaded, between create() and stop() */
-  GCancellable *cancellable;
-  guint64 open_ns, preload_ns;
-
-  /* streaming thread */
-  gboolean done;
-  gboolean drop_segment; /* the base class is about to repeat ours */
-  GstBitnetWait wait;    /* for the end of the state change; its mutex
-                            guards is_changing, too */
-  gboolean is_changing;  /* from READY to PAUSED */
-};
-
-enum {
-  PROP_0,
-  PROP_LOCATION,
-  PROP_URI,
-  PROP_REVISION,
-  PROP_CACHE_DIR,
-  PROP_OFFLINE,
-  PROP_SHA256,
-  PROP_PRELOAD,
-  PROP_SHARE,
-  PROP_MODEL,
-  PROP_STATS,
-};
+GST_DEBUG_CATEGORY (gst_bitnet_gguf_src_debug);
+#define GST_CAT_DEFAULT gst_bitnet_gguf_src_debug
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_BITNET_GGUF_CAPS));
 
-static void uri_handler_init (gpointer iface, gpointer data);
-
 G_DEFINE_FINAL_TYPE_WITH_CODE (GstBitnetGgufSrc, gst_bitnet_gguf_src,
     GST_TYPE_PUSH_SRC,
-    G_IMPLEMENT_INTERFACE (GST_TYPE_URI_HANDLER, uri_handler_init));
+    G_IMPLEMENT_INTERFACE (
+        GST_TYPE_URI_HANDLER, gst_bitnet_gguf_src_uri_handler_init));
 GST_ELEMENT_REGISTER_DEFINE (
     ggufsrc, "ggufsrc", GST_RANK_NONE, GST_TYPE_BITNET_GGUF_SRC);
-
-#define PRELOAD_TYPE (preload_get_type ())
-static GType
-preload_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-      {PRELOAD_NONE, "Map the file, read it when it is used", "none"},
-      {PRELOAD_READAHEAD, "Read the file into the page cache", "readahead"},
-      {PRELOAD_LOCK, "Read the file and keep it in memory", "lock"},
-      {0, NULL, NULL},
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (
-        &type, g_enum_register_static ("GstBitnetPreload", values));
-  return type;
-}
-
-/* Settings. */
-
-/* The file to open, (transfer full); NULL with an error set if there is
- * none. Precedence: location or uri, then the demo model. */
-static char *
-dup_path (GstBitnetGgufSrc *self, GError **error)
-{
-  g_autofree char *location = NULL;
-  g_autofree char *uri = NULL;
-  const char *data_dir = g_getenv ("BITNET_DATA_DIR");
-
-  GST_OBJECT_LOCK (self);
-  location = g_strdup (self->location);
-  uri = g_strdup (self->uri);
-  GST_OBJECT_UNLOCK (self);
-
-  if (uri && gst_uri_has_protocol (uri, "hf")) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_NETWORK,
-        "%s: fetching models from a hub is not supported by this version; "
-        "download the file and set location",
-        uri);
-    return NULL;
-  }
-  if (location)
-    return g_steal_pointer (&location);
-  if (data_dir) {
-    g_autofree char *path = g_build_filename (data_dir, DEMO_MODEL, NULL);
-    if (g_file_test (path, G_FILE_TEST_EXISTS))
-      return g_steal_pointer (&path);
-  }
-  location = g_build_filename (BITNET_INSTALLED_DATA_DIR, DEMO_MODEL, NULL);
-  if (g_file_test (location, G_FILE_TEST_EXISTS))
-    return g_steal_pointer (&location);
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-      "no location, uri or model is set, and the demo model %s is not there",
-      location);
-  return NULL;
-}
-
-static void
-set_location (GstBitnetGgufSrc *self, const char *location)
-{
-  GST_OBJECT_LOCK (self);
-  g_clear_pointer (&self->uri, g_free);
-  g_free (self->location);
-  self->location = g_strdup (location && *location ? location : NULL);
-  if (self->location)
-    g_clear_object (&self->given_model);
-  GST_OBJECT_UNLOCK (self);
-}
-
-static gboolean
-set_uri (GstBitnetGgufSrc *self, const char *uri, GError **error)
-{
-  g_autofree char *location = NULL;
-
-  if (uri == NULL || *uri == '\0') {
-    set_location (self, NULL);
-    return TRUE;
-  }
-  if (gst_uri_has_protocol (uri, "gguf")) {
-    location = gst_uri_get_location (uri);
-    if (location == NULL || *location == '\0') {
-      g_set_error (
-          error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI, "%s names no file", uri);
-      return FALSE;
-    }
-  } else if (!gst_uri_has_protocol (uri, "hf")) {
-    g_set_error (error, GST_URI_ERROR, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
-        "%s starts with neither gguf:// nor hf://", uri);
-    return FALSE;
-  }
-  GST_OBJECT_LOCK (self);
-  g_free (self->uri);
-  self->uri = g_strdup (uri);
-  g_free (self->location);
-  self->location = g_steal_pointer (&location);
-  g_clear_object (&self->given_model);
-  GST_OBJECT_UNLOCK (self);
-  return TRUE;
-}
-
-static char *
-dup_uri (GstBitnetGgufSrc *self)
-{
-  char *uri = NULL;
-
-  GST_OBJECT_LOCK (self);
-  if (self->uri)
-    uri = g_strdup (self->uri);
-  else if (self->location)
-    uri = gst_uri_construct ("gguf", self->location);
-  GST_OBJECT_UNLOCK (self);
-  return uri;
-}
-
-static GstStructure *
-dup_stats (GstBitnetGgufSrc *self)
-{
-  GstStructure *s;
-
-  GST_OBJECT_LOCK (self);
-  s = gst_structure_new ("application/x-gguf-src-stats", "path", G_TYPE_STRING,
-      self->model ? bitnet_model_get_path (self->model) : NULL, "bytes",
-      G_TYPE_UINT64, self->model ? bitnet_model_get_file_size (self->model) : 0,
-      "open-ns", G_TYPE_UINT64, self->open_ns, "preload-ns", G_TYPE_UINT64,
-      self->preload_ns, NULL);
-  GST_OBJECT_UNLOCK (self);
-  return s;
-}
 
 /* Loading, in the streaming thread. */
 
@@ -244,7 +79,8 @@ on_progress (guint64 done, guint64 total, gpointer user_data)
 
 /* A model that the application or a context supplies, or a file. */
 static BitnetModel *
-open_model (GstBitnetGgufSrc *self, GCancellable *cancellable, GError **error)
+open_model (GstBitnetGgufSrc *self, const char *downloaded,
+    GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = NULL;
   g_autoptr (BitnetModel) offered = NULL;
@@ -259,7 +95,8 @@ open_model (GstBitnetGgufSrc *self, GCancellable *cancellable, GError **error)
   if (model)
     return model;
 
-  path = dup_path (self, error);
+  path = downloaded ? g_strdup (downloaded)
+                    : gst_bitnet_gguf_src_dup_path (self, error);
   if (path == NULL)
     return NULL;
   if (!share)
@@ -372,14 +209,14 @@ keep_model (GstBitnetGgufSrc *self, BitnetModel *model, guint64 open_ns)
 }
 
 static GstFlowReturn
-load (GstBitnetGgufSrc *self, GCancellable *cancellable, GstBuffer **buffer,
-    GError **error)
+load (GstBitnetGgufSrc *self, const char *downloaded, GCancellable *cancellable,
+    GstBuffer **buffer, GError **error)
 {
   g_autoptr (BitnetModel) model = NULL;
   GstClockTime start = gst_util_get_timestamp ();
   GstClockTime opened;
 
-  model = open_model (self, cancellable, error);
+  model = open_model (self, downloaded, cancellable, error);
   if (model == NULL)
     return GST_FLOW_ERROR;
   opened = gst_util_get_timestamp ();
@@ -410,14 +247,41 @@ wait_for_state_change (GstBitnetGgufSrc *self)
   g_mutex_unlock (&self->wait.mutex);
 }
 
+/* From START to COMPLETE, ERROR or CANCELED. */
+static GstFlowReturn
+load_with_progress (GstBitnetGgufSrc *self, const char *downloaded,
+    GCancellable *cancellable, GstBuffer **buffer, GError **error)
+{
+  GstElement *element = GST_ELEMENT (self);
+  GstProgressType end = GST_PROGRESS_TYPE_ERROR;
+  GstFlowReturn ret;
+
+  gst_bitnet_post_progress (element, GST_PROGRESS_TYPE_START,
+      GST_BITNET_PROGRESS_MODEL, "Opening the model");
+  ret = load (self, downloaded, cancellable, buffer, error);
+  if (ret == GST_FLOW_OK) {
+    gst_bitnet_post_progress (element, GST_PROGRESS_TYPE_COMPLETE,
+        GST_BITNET_PROGRESS_MODEL, "The model is open");
+    return ret;
+  }
+  if (*error && g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    ret = GST_FLOW_FLUSHING;
+  if (ret == GST_FLOW_FLUSHING)
+    end = GST_PROGRESS_TYPE_CANCELED;
+  gst_bitnet_post_progress (
+      element, end, GST_BITNET_PROGRESS_MODEL, "The model was not opened");
+  return ret;
+}
+
 static GstFlowReturn
 gst_bitnet_gguf_src_create (GstPushSrc *src, GstBuffer **buffer)
 {
   GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (src);
-  GstElement *element = GST_ELEMENT (self);
   g_autoptr (GCancellable) cancellable = NULL;
+  g_autofree char *reference = NULL;
+  g_autofree char *downloaded = NULL;
   g_autoptr (GError) error = NULL;
-  GstFlowReturn ret;
+  GstFlowReturn ret = GST_FLOW_ERROR;
 
   if (self->done)
     return GST_FLOW_EOS;
@@ -425,26 +289,17 @@ gst_bitnet_gguf_src_create (GstPushSrc *src, GstBuffer **buffer)
   cancellable = g_object_ref (self->cancellable);
   GST_OBJECT_UNLOCK (self);
 
-  gst_bitnet_post_progress (element, GST_PROGRESS_TYPE_START,
-      GST_BITNET_PROGRESS_MODEL, "Opening the model");
-  ret = load (self, cancellable, buffer, &error);
-  if (ret == GST_FLOW_OK) {
-    self->done = TRUE;
-    gst_bitnet_post_progress (element, GST_PROGRESS_TYPE_COMPLETE,
-        GST_BITNET_PROGRESS_MODEL, "The model is open");
-    return GST_FLOW_OK;
-  }
-  if (error)
-    ret = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
-              ? GST_FLOW_FLUSHING
-              : GST_FLOW_ERROR;
-  gst_bitnet_post_progress (element,
-      ret == GST_FLOW_FLUSHING ? GST_PROGRESS_TYPE_CANCELED
-                               : GST_PROGRESS_TYPE_ERROR,
-      GST_BITNET_PROGRESS_MODEL, "The model was not opened");
+  reference = gst_bitnet_gguf_src_dup_reference (self);
+  if (reference)
+    downloaded =
+        gst_bitnet_gguf_src_download (self, reference, cancellable, &error);
+  if (error == NULL)
+    ret = load_with_progress (self, downloaded, cancellable, buffer, &error);
+  self->done = ret == GST_FLOW_OK;
   if (ret == GST_FLOW_ERROR) {
-    wait_for_state_change (self);
-    gst_bitnet_fail (element, &self->wait, error);
+    if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+      wait_for_state_change (self);
+    ret = gst_bitnet_fail (GST_ELEMENT (self), &self->wait, error);
   }
   return ret;
 }
@@ -470,6 +325,9 @@ gst_bitnet_gguf_src_start (GstBaseSrc *base)
 
   self->done = FALSE;
   self->drop_segment = FALSE;
+  GST_OBJECT_LOCK (self);
+  g_clear_object (&self->hub);
+  GST_OBJECT_UNLOCK (self);
   gst_bitnet_wait_start (&self->wait);
   return TRUE;
 }
@@ -571,7 +429,7 @@ gst_bitnet_gguf_src_query (GstBaseSrc *base, GstQuery *query)
       }
       break;
     case GST_QUERY_URI:
-      uri = dup_uri (self);
+      uri = gst_bitnet_gguf_src_dup_uri (self);
       gst_query_set_uri (query, uri);
       return uri != NULL;
     default:
@@ -639,233 +497,18 @@ gst_bitnet_gguf_src_set_context (GstElement *element, GstContext *context)
 }
 
 static void
-gst_bitnet_gguf_src_set_property (
-    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
-{
-  GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (object);
-  g_autoptr (GError) error = NULL;
-
-  if (id == PROP_LOCATION) {
-    set_location (self, g_value_get_string (value));
-    return;
-  }
-  if (id == PROP_URI) {
-    if (!set_uri (self, g_value_get_string (value), &error))
-      GST_WARNING_OBJECT (self, "%s", error->message);
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_REVISION:
-      g_free (self->revision);
-      self->revision = g_value_dup_string (value);
-      break;
-    case PROP_CACHE_DIR:
-      g_free (self->cache_dir);
-      self->cache_dir = g_value_dup_string (value);
-      break;
-    case PROP_OFFLINE:
-      self->offline = g_value_get_boolean (value);
-      break;
-    case PROP_SHA256:
-      g_free (self->sha256);
-      self->sha256 = g_value_dup_string (value);
-      break;
-    case PROP_PRELOAD:
-      self->preload = (Preload) g_value_get_enum (value);
-      break;
-    case PROP_SHARE:
-      self->share = g_value_get_boolean (value);
-      break;
-    case PROP_MODEL:
-      g_set_object (&self->given_model, g_value_get_object (value));
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK (self);
-}
-
-static void
-gst_bitnet_gguf_src_get_property (
-    GObject *object, guint id, GValue *value, GParamSpec *pspec)
-{
-  GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (object);
-
-  if (id == PROP_URI) {
-    g_value_take_string (value, dup_uri (self));
-    return;
-  }
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, dup_stats (self));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_LOCATION:
-      g_value_set_string (value, self->location);
-      break;
-    case PROP_REVISION:
-      g_value_set_string (value, self->revision);
-      break;
-    case PROP_CACHE_DIR:
-      g_value_set_string (value, self->cache_dir);
-      break;
-    case PROP_OFFLINE:
-      g_value_set_boolean (value, self->offline);
-      break;
-    case PROP_SHA256:
-      g_value_set_string (value, self->sha256);
-      break;
-    case PROP_PRELOAD:
-      g_value_set_enum (value, self->preload);
-      break;
-    case PROP_SHARE:
-      g_value_set_boolean (value, self->share);
-      break;
-    case PROP_MODEL:
-      g_value_set_object (value, self->model ? self->model : self->given_model);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK (self);
-}
-
-static void
 gst_bitnet_gguf_src_finalize (GObject *object)
 {
   GstBitnetGgufSrc *self = GST_BITNET_GGUF_SRC (object);
 
-  g_free (self->location);
-  g_free (self->uri);
-  g_free (self->revision);
-  g_free (self->cache_dir);
-  g_free (self->sha256);
+  gst_bitnet_gguf_src_clear_settings (self);
+  g_clear_object (&self->hub);
   g_clear_object (&self->given_model);
   g_clear_object (&self->context_model);
   g_clear_object (&self->model);
   g_clear_object (&self->cancellable);
   gst_bitnet_wait_clear (&self->wait);
   G_OBJECT_CLASS (gst_bitnet_gguf_src_parent_class)->finalize (object);
-}
-
-static void
-install_properties (GObjectClass *object_class)
-{
-  const GParamFlags ready =
-      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-  /**
-   * GstBitnetGgufSrc:location:
-   *
-   * Path of the model file; any file of a split model. NULL: the demo model.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_LOCATION,
-      g_param_spec_string ("location", "Location",
-          "Path of the model file (NULL = the demo model)", NULL, ready));
-  /**
-   * GstBitnetGgufSrc:uri:
-   *
-   * The same as a URI: `gguf:///path/file.gguf`, or
-   * `hf://owner/repository[@revision]/file.gguf` for a file on a hub.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_URI,
-      g_param_spec_string (
-          "uri", "URI", "URI of the model (gguf:// or hf://)", NULL, ready));
-  /**
-   * GstBitnetGgufSrc:revision:
-   *
-   * Branch, tag or commit of an `hf://` URI that names none.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_REVISION,
-      g_param_spec_string ("revision", "Revision",
-          "Branch, tag or commit of a hub repository", DEFAULT_REVISION,
-          ready));
-  /**
-   * GstBitnetGgufSrc:cache-dir:
-   *
-   * Folder for downloaded models. NULL: `$XDG_CACHE_HOME/bitnet`.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_CACHE_DIR,
-      g_param_spec_string ("cache-dir", "Cache Directory",
-          "Folder for downloaded models (NULL = the user's cache)", NULL,
-          ready));
-  /**
-   * GstBitnetGgufSrc:offline:
-   *
-   * Never touch the network.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_OFFLINE,
-      g_param_spec_boolean ("offline", "Offline", "Never touch the network",
-          DEFAULT_OFFLINE, ready));
-  /**
-   * GstBitnetGgufSrc:sha256:
-   *
-   * Fail if the file has another SHA-256 digest (64 hexadecimal digits).
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_SHA256,
-      g_param_spec_string ("sha256", "SHA-256",
-          "Digest the file must have, in hexadecimal (NULL = any)", NULL,
-          ready));
-  /**
-   * GstBitnetGgufSrc:preload:
-   *
-   * What to do with the file's contents before the buffer leaves.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_PRELOAD,
-      g_param_spec_enum ("preload", "Preload",
-          "How much of the file is read in advance", PRELOAD_TYPE,
-          DEFAULT_PRELOAD, ready));
-  /**
-   * GstBitnetGgufSrc:share:
-   *
-   * Use a model that a #GstContext offers if it is the requested file, and
-   * offer the opened one to the pipeline.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_SHARE,
-      g_param_spec_boolean ("share", "Share",
-          "Use and offer models through the pipeline's contexts", DEFAULT_SHARE,
-          ready));
-  /**
-   * GstBitnetGgufSrc:model:
-   *
-   * The opened model. An application that has one already sets it in place of
-   * a location.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_MODEL,
-      g_param_spec_object ("model", "Model",
-          "The opened model, or one to use in place of a location",
-          BITNET_TYPE_MODEL, ready));
-  /**
-   * GstBitnetGgufSrc:stats:
-   *
-   * Figures about the opened file; the fields are listed above.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Figures about the opened file", GST_TYPE_STRUCTURE,
-          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void
@@ -877,12 +520,11 @@ gst_bitnet_gguf_src_class_init (GstBitnetGgufSrcClass *klass)
   GstPushSrcClass *push_class = GST_PUSH_SRC_CLASS (klass);
 
   gst_bitnet_init_once ();
-  GST_DEBUG_CATEGORY_INIT (gguf_src_debug, "ggufsrc", 0, "GGUF model source");
+  GST_DEBUG_CATEGORY_INIT (
+      gst_bitnet_gguf_src_debug, "ggufsrc", 0, "GGUF model source");
 
-  object_class->set_property = gst_bitnet_gguf_src_set_property;
-  object_class->get_property = gst_bitnet_gguf_src_get_property;
   object_class->finalize = gst_bitnet_gguf_src_finalize;
-  install_properties (object_class);
+  gst_bitnet_gguf_src_install_properties (object_class);
 
   element_class->change_state =
       GST_DEBUG_FUNCPTR (gst_bitnet_gguf_src_change_state);
@@ -906,57 +548,15 @@ gst_bitnet_gguf_src_class_init (GstBitnetGgufSrcClass *klass)
   base_class->query = GST_DEBUG_FUNCPTR (gst_bitnet_gguf_src_query);
   push_class->create = GST_DEBUG_FUNCPTR (gst_bitnet_gguf_src_create);
 
-  gst_type_mark_as_plugin_api (PRELOAD_TYPE, 0);
+  gst_type_mark_as_plugin_api (gst_bitnet_gguf_src_preload_get_type (), 0);
 }
 
 static void
 gst_bitnet_gguf_src_init (GstBitnetGgufSrc *self)
 {
-  self->revision = g_strdup (DEFAULT_REVISION);
-  self->preload = DEFAULT_PRELOAD;
-  self->share = DEFAULT_SHARE;
-  self->offline = DEFAULT_OFFLINE;
+  gst_bitnet_gguf_src_init_settings (self);
   self->cancellable = g_cancellable_new ();
   gst_bitnet_wait_init (&self->wait);
   gst_pad_add_probe (GST_BASE_SRC_PAD (self),
       GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, drop_second_segment, self, NULL);
-}
-
-/* URI handler. */
-
-static GstURIType
-uri_get_type (GType type)
-{
-  return GST_URI_SRC;
-}
-
-static const char *const *
-uri_get_protocols (GType type)
-{
-  static const char *const protocols[] = {"gguf", "hf", NULL};
-
-  return protocols;
-}
-
-static char *
-uri_get_uri (GstURIHandler *handler)
-{
-  return dup_uri (GST_BITNET_GGUF_SRC (handler));
-}
-
-static gboolean
-uri_set_uri (GstURIHandler *handler, const char *uri, GError **error)
-{
-  return set_uri (GST_BITNET_GGUF_SRC (handler), uri, error);
-}
-
-static void
-uri_handler_init (gpointer iface, gpointer data)
-{
-  GstURIHandlerInterface *handler = iface;
-
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get_uri;
-  handler->set_uri = uri_set_uri;
 }

@@ -1,165 +1,172 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The strategies of this version: a file that the application names, and the
- * vocabulary inside of the model. */
-#include "bn-strategy.h"
+/* The table of strategies and the type that makes objects of its rows. */
+#include "bn-strategies.h"
 
 #include <string.h>
-#include "bitnet-error.h"
-#include "bn-validate.h"
 
-/* Each model remembers its tokenizer while that lives, so that everyone who
- * resolves the model shares one. Two who ask at once may both make it; the
- * second then takes the first one's, and neither waits for the other. */
-static GMutex shared_lock; /* guards the slots */
+/* Names are API: in settings, messages and statistics. Priorities are those of
+ * the order `local-first`. */
+typedef struct {
+  const char *name;
+  int priority;
+  gboolean requires_network;
+  BnTryFn try_resolve;
+} Row;
+
+enum { PRIORITY_EXPLICIT = 255 };
+
+static const Row rows[] = {
+    {BN_STRATEGY_EMBEDDED, 100, FALSE, bn_try_embedded},
+    {BN_STRATEGY_GENERIC, 80, FALSE, bn_try_generic},
+    {BN_STRATEGY_CACHE, 60, FALSE, bn_try_cache},
+    {BN_STRATEGY_HUB, 40, TRUE, bn_try_hub},
+    {BN_STRATEGY_BACKUP, 20, FALSE, bn_try_backup},
+    {BN_STRATEGY_EXPLICIT, PRIORITY_EXPLICIT, FALSE, bn_try_explicit},
+    {BN_STRATEGY_EMBEDDED, 100, FALSE, bn_try_embedded_default},
+};
+
+enum {
+  N_ORDINARY = 5,
+  ROW_EXPLICIT = N_ORDINARY,
+  ROW_EMBEDDED_DEFAULT,
+};
+
+/* Other spellings of the names. */
+static const struct {
+  const char *alias, *name;
+} aliases[] = {
+    {"exact", BN_STRATEGY_EXPLICIT},
+    {"modelembedded", BN_STRATEGY_EMBEDDED},
+    {"ggufmetadata", BN_STRATEGY_EMBEDDED},
+    {"embeddedgguf", BN_STRATEGY_EMBEDDED},
+    {"colocatedfiles", BN_STRATEGY_GENERIC},
+    {"discovered", BN_STRATEGY_GENERIC},
+    {"localcache", BN_STRATEGY_CACHE},
+    {"standardcache", BN_STRATEGY_CACHE},
+    {"smartdownload", BN_STRATEGY_HUB},
+    {"needsdownload", BN_STRATEGY_HUB},
+    {"hub", BN_STRATEGY_HUB},
+    {"mockfallback", BN_STRATEGY_BACKUP},
+    {"mock", BN_STRATEGY_BACKUP},
+};
+
+gboolean
+bn_strategy_has_name (const char *strategy, const char *name)
+{
+  if (g_ascii_strcasecmp (strategy, name) == 0)
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (aliases); i++) {
+    if (g_ascii_strcasecmp (aliases[i].alias, name) == 0)
+      return strcmp (aliases[i].name, strategy) == 0;
+  }
+  return FALSE;
+}
+
+/* The type. */
+
+#define BN_TYPE_BUILTIN (bn_builtin_get_type ())
+G_DECLARE_FINAL_TYPE (BnBuiltin, bn_builtin, BN, BUILTIN, GObject)
+
+struct _BnBuiltin {
+  GObject parent_instance;
+  const Row *row;
+};
+
+static void bn_builtin_init_interface (BitnetStrategyInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (BnBuiltin, bn_builtin, G_TYPE_OBJECT,
+    G_IMPLEMENT_INTERFACE (BITNET_TYPE_STRATEGY, bn_builtin_init_interface))
+
+static const char *
+bn_builtin_get_name (BitnetStrategy *self)
+{
+  return BN_BUILTIN (self)->row->name;
+}
+
+static int
+bn_builtin_get_priority (BitnetStrategy *self)
+{
+  return BN_BUILTIN (self)->row->priority;
+}
+
+static gboolean
+bn_builtin_requires_network (BitnetStrategy *self)
+{
+  return BN_BUILTIN (self)->row->requires_network;
+}
+
+static BitnetTokenizer *
+bn_builtin_try_resolve (BitnetStrategy *self, BitnetAttempt *attempt,
+    GCancellable *cancellable, GError **error)
+{
+  return BN_BUILTIN (self)->row->try_resolve (attempt, cancellable, error);
+}
 
 static void
-weak_ref_free (gpointer data)
+bn_builtin_init_interface (BitnetStrategyInterface *iface)
 {
-  g_weak_ref_clear (data);
-  g_free (data);
+  iface->get_name = bn_builtin_get_name;
+  iface->get_priority = bn_builtin_get_priority;
+  iface->requires_network = bn_builtin_requires_network;
+  iface->try_resolve = bn_builtin_try_resolve;
 }
 
-static GWeakRef *
-get_slot (BitnetModel *model)
+static void
+bn_builtin_class_init (BnBuiltinClass *klass)
 {
-  static const char key[] = "bn-tokenizer";
-  GWeakRef *slot = g_object_get_data (G_OBJECT (model), key);
+}
 
-  if (slot == NULL) {
-    slot = g_new (GWeakRef, 1);
-    g_weak_ref_init (slot, NULL);
-    g_object_set_data_full (G_OBJECT (model), key, slot, weak_ref_free);
+static void
+bn_builtin_init (BnBuiltin *self)
+{
+}
+
+static BitnetStrategy *
+get_strategy (gsize i)
+{
+  static BitnetStrategy *strategies[G_N_ELEMENTS (rows)];
+  static gsize is_made = 0;
+
+  if (g_once_init_enter (&is_made)) {
+    for (gsize k = 0; k < G_N_ELEMENTS (rows); k++) {
+      BnBuiltin *builtin = g_object_new (BN_TYPE_BUILTIN, NULL);
+
+      builtin->row = &rows[k];
+      strategies[k] = BITNET_STRATEGY (builtin);
+    }
+    g_once_init_leave (&is_made, 1);
   }
-  return slot;
+  return strategies[i];
 }
 
-static BitnetTokenizer *
-get_shared (BitnetModel *model)
+BitnetStrategy *const *
+bn_strategies_get (void)
 {
-  BitnetTokenizer *tokenizer;
+  static BitnetStrategy *ordinary[N_ORDINARY + 1];
+  static gsize is_made = 0;
 
-  g_mutex_lock (&shared_lock);
-  tokenizer = g_weak_ref_get (get_slot (model));
-  g_mutex_unlock (&shared_lock);
-  return tokenizer;
-}
-
-/* Returns the one to use: tokenizer (transfer full), or who came first. */
-static BitnetTokenizer *
-share (BitnetModel *model, BitnetTokenizer *tokenizer)
-{
-  BitnetTokenizer *first;
-
-  g_mutex_lock (&shared_lock);
-  first = g_weak_ref_get (get_slot (model));
-  if (first == NULL)
-    g_weak_ref_set (get_slot (model), tokenizer);
-  g_mutex_unlock (&shared_lock);
-  if (first == NULL)
-    return tokenizer;
-  g_object_unref (tokenizer);
-  return first;
-}
-
-/* The tokenizer in a model file. */
-static gboolean
-load_embedded (BitnetModel *model, BnFound *found, GCancellable *cancellable,
-    GError **error)
-{
-  found->tokenizer = get_shared (model);
-  found->from_cache = found->tokenizer != NULL;
-  if (found->tokenizer == NULL) {
-    BitnetTokenizer *tokenizer =
-        bitnet_tokenizer_new_from_model (model, cancellable, error);
-
-    if (tokenizer == NULL)
-      return FALSE;
-    found->tokenizer = share (model, tokenizer);
+  if (g_once_init_enter (&is_made)) {
+    for (gsize i = 0; i < N_ORDINARY; i++)
+      ordinary[i] = get_strategy (i);
+    g_once_init_leave (&is_made, 1);
   }
-  found->source = g_strdup (bitnet_model_get_path (model));
-  return TRUE;
+  return ordinary;
 }
 
-static gboolean
-try_embedded (const BnResolveOptions *options, BitnetModel *model,
-    BnFound *found, GCancellable *cancellable, GError **error)
+gboolean
+bn_strategy_is_ours (BitnetStrategy *strategy)
 {
-  if (!bitnet_model_has_tokenizer (model)) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-        "%s holds no tokenizer", bitnet_model_get_path (model));
-    return FALSE;
-  }
-  return load_embedded (model, found, cancellable, error);
+  return BN_IS_BUILTIN (strategy);
 }
 
-/* Opens the file that was named; says so if it is not a GGUF file. */
-static BitnetModel *
-open_tokenizer_file (
-    const char *path, GCancellable *cancellable, GError **error)
+BitnetStrategy *
+bn_strategy_get_explicit (void)
 {
-  g_autoptr (GError) open_error = NULL;
-  BitnetModel *file;
-
-  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
-    g_set_error (
-        error, BITNET_ERROR, BITNET_ERROR_NOT_FOUND, "%s: no such file", path);
-    return NULL;
-  }
-  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-        "%s is a folder, which is not supported by this version; name a GGUF "
-        "file that holds the tokenizer",
-        path);
-    return NULL;
-  }
-  file = bitnet_model_new_from_file (path, cancellable, &open_error);
-  if (file != NULL)
-    return file;
-  if (g_error_matches (open_error, BITNET_ERROR, BITNET_ERROR_NOT_GGUF))
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-        "%s is not a GGUF file; other kinds of tokenizer files are not "
-        "supported by this version",
-        path);
-  else
-    g_propagate_error (error, g_steal_pointer (&open_error));
-  return NULL;
+  return get_strategy (ROW_EXPLICIT);
 }
 
-static gboolean
-try_explicit (const BnResolveOptions *options, BitnetModel *model,
-    BnFound *found, GCancellable *cancellable, GError **error)
+BitnetStrategy *
+bn_strategy_get_embedded_default (void)
 {
-  g_autoptr (BitnetModel) file =
-      open_tokenizer_file (options->tokenizer, cancellable, error);
-
-  if (file == NULL)
-    return FALSE;
-  if (!bitnet_model_has_tokenizer (file)) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-        "%s holds no tokenizer", options->tokenizer);
-    return FALSE;
-  }
-  return bn_validate_pieces (file, model, error)
-         && load_embedded (file, found, cancellable, error);
+  return get_strategy (ROW_EMBEDDED_DEFAULT);
 }
-
-const BnStrategy bn_strategy_explicit = {
-    .name = "explicit",
-    .aliases = (const char *const[]){"exact", NULL},
-    .priority = 255,
-    .try_resolve = try_explicit,
-    .suggestion = "name another file with tokenizer=, or none to use the one "
-                  "inside of the model",
-};
-
-static const BnStrategy model_embedded = {
-    .name = "model-embedded",
-    .aliases = (const char *const[]){"modelembedded", "ggufmetadata",
-        "embeddedgguf", NULL},
-    .priority = 100,
-    .try_resolve = try_embedded,
-    .suggestion = "convert the model again with its tokenizer, or name a GGUF "
-                  "file that holds it with tokenizer=FILE",
-};
-
-const BnStrategy *const bn_strategies[] = {&model_embedded, NULL};

@@ -88,6 +88,27 @@ bn_added_free (BnAdded *self)
   g_free (self);
 }
 
+typedef struct {
+  const BnAdded *added;
+  uint32_t first;
+} Removal;
+
+static gboolean
+is_removed (uint32_t index, const void *user_data)
+{
+  const Removal *removal = user_data;
+
+  return removal->added->tokens[index].id >= removal->first;
+}
+
+void
+bn_added_remove_from (BnAdded *self, uint32_t first)
+{
+  const Removal removal = {self, first};
+
+  bn_automaton_remove (&self->automaton, is_removed, &removal);
+}
+
 /* The end of the last byte in text[start..end) with which a token ends; start
  * if there is none. */
 static uint32_t

@@ -30,6 +30,9 @@ BnAdded *bn_added_new (const BnAddedToken *tokens, size_t n_tokens);
 void bn_added_free (BnAdded *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnAdded, bn_added_free)
 
+/* From now on those with ids from first on are not found. */
+void bn_added_remove_from (BnAdded *self, uint32_t first);
+
 /* Cuts text[start..end) into added tokens and the text between, and appends
  * them to out; text that follows text there is joined with it. Special ones
  * count only if parse_special; is_searched of text remembers that (of joined

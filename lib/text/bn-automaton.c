@@ -65,3 +65,20 @@ bn_automaton_link (BnAutomaton *self)
       node->longest = self->nodes[node->fail].longest;
   }
 }
+
+void
+bn_automaton_remove (BnAutomaton *self,
+    gboolean (*is_removed) (uint32_t pattern, const void *user_data),
+    const void *user_data)
+{
+  for (uint32_t i = 1; i < self->n_nodes; i++) {
+    uint32_t node = i, longest = self->nodes[i].longest;
+
+    /* The next shorter one that ends here. */
+    while (longest != BN_TOKEN_NONE && is_removed (longest, user_data)) {
+      node = self->nodes[node].fail;
+      longest = self->nodes[node].longest;
+    }
+    self->nodes[i].longest = longest;
+  }
+}

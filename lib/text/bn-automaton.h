@@ -52,6 +52,12 @@ uint32_t bn_automaton_extend (BnAutomaton *self, uint32_t node, uint8_t byte);
 /* Sets fail and longest of all nodes; call once, behind the last pattern. */
 void bn_automaton_link (BnAutomaton *self);
 
+/* Takes patterns out of a linked automaton: all of which is_removed() says
+ * so. */
+void bn_automaton_remove (BnAutomaton *self,
+    gboolean (*is_removed) (uint32_t pattern, const void *user_data),
+    const void *user_data);
+
 /* That of node and byte, or the free place for it. */
 static inline BnAutomatonEdge *
 bn_automaton_find_edge (const BnAutomaton *self, uint32_t node, uint8_t byte)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bn-file.h"
+#include "bn-change.h"
 #include "bn-json.h"
 
 /* Members that name the token of a role. */
@@ -335,19 +335,20 @@ read_template_json (BnBeside *self, BnJson root)
 
 /* Reads a file that may not be there. */
 static void
-read_file (BnBeside *self, const char *folder, const char *name, ReadFn read)
+read_file (
+    BnBeside *self, const BnFolder *folder, const char *name, ReadFn read)
 {
-  g_autofree char *path = g_build_filename (folder, name, NULL);
   g_auto (BnOpenFile) open = {.path = NULL};
   g_autoptr (GError) error = NULL;
-  BnJsonDocument document = {.path = path};
+  BnJsonDocument document = {.path = NULL};
   BnJson root;
 
-  if (!bn_file_open (&open, path, &error)) {
+  if (!folder->open (folder, name, &open, &error)) {
     if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
       g_warning ("%s; it is left out", error->message);
     return;
   }
+  document.path = open.file.path;
   document.text = open.file.text;
   document.size = open.file.size;
   if (!bn_json_open (&document, &root, &error)
@@ -359,28 +360,28 @@ read_file (BnBeside *self, const char *folder, const char *name, ReadFn read)
 }
 
 static void
-read_template (BnBeside *self, const char *folder, const char *name)
+read_template (BnBeside *self, const BnFolder *folder, const char *name)
 {
-  g_autofree char *path = g_build_filename (folder, name, NULL);
   g_auto (BnOpenFile) open = {.path = NULL};
   g_autoptr (GError) error = NULL;
 
   if (self->chat_template)
     return;
-  if (!bn_file_open (&open, path, &error)) {
+  if (!folder->open (folder, name, &open, &error)) {
     if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
       g_warning ("%s; it is left out", error->message);
   } else if (memchr (open.file.text, '\0', open.file.size)
              || !g_utf8_validate (
                  open.file.text, (gssize) open.file.size, NULL)) {
-    g_warning ("%s: found bytes that are not UTF-8 text; it is left out", path);
+    g_warning ("%s: found bytes that are not UTF-8 text; it is left out",
+        open.file.path);
   } else {
     self->chat_template = g_strndup (open.file.text, open.file.size);
   }
 }
 
 BnBeside *
-bn_beside_new (const char *folder)
+bn_beside_new (const BnFolder *folder)
 {
   BnBeside *self = g_new0 (BnBeside, 1);
 
@@ -408,40 +409,11 @@ bn_beside_new (const char *folder)
   return self;
 }
 
-/* Puts a token at the front or the end of a layout, or takes it away. */
 static void
-change_layout (
-    BnLayout *layout, gboolean at_end, uint32_t token, gboolean wanted)
+mark_eog (BnVocab *vocab, uint32_t id)
 {
-  size_t n = layout->n_items;
-  gboolean has = n > 1 && layout->items[at_end ? n - 1 : 0] == token;
-
-  if (n == 0 || has == wanted)
-    return;
-  if (wanted) {
-    layout->items = g_renew (uint32_t, layout->items, n + 1);
-    if (!at_end)
-      memmove (layout->items + 1, layout->items, n * sizeof *layout->items);
-    layout->items[at_end ? n : 0] = token;
-    layout->n_items++;
-  } else {
-    layout->n_items--;
-    if (!at_end)
-      memmove (layout->items, layout->items + 1,
-          layout->n_items * sizeof *layout->items);
-  }
-}
-
-static void
-apply_edge (
-    BnTokenizer *tokenizer, BnSetting setting, gboolean at_end, gboolean *adds)
-{
-  uint32_t token = tokenizer->vocab->roles[at_end ? BN_ROLE_EOS : BN_ROLE_BOS];
-
-  if (setting == BN_UNSAID || token == BN_TOKEN_NONE)
-    return;
-  change_layout (&tokenizer->single, at_end, token, setting);
-  *adds = setting;
+  if (!(vocab->attributes[id] & BN_TOKEN_EOG))
+    bn_vocab_edit_attributes (vocab)[id] |= BN_TOKEN_EOG;
 }
 
 void
@@ -459,19 +431,21 @@ bn_beside_apply (const BnBeside *self, BnTokenizer *tokenizer)
       continue;
     vocab->roles[role] = id;
     if (role == BN_ROLE_EOS)
-      vocab->attributes[id] |= BN_TOKEN_EOG;
+      mark_eog (vocab, id);
   }
   for (guint i = 0; i < self->eog_ids->len; i++) {
     uint32_t id = g_array_index (self->eog_ids, uint32_t, i);
 
     if (id >= vocab->n_tokens)
       continue;
-    vocab->attributes[id] |= BN_TOKEN_EOG;
+    mark_eog (vocab, id);
     if (vocab->roles[BN_ROLE_EOS] == BN_TOKEN_NONE)
       vocab->roles[BN_ROLE_EOS] = id;
   }
-  apply_edge (tokenizer, self->add_bos, FALSE, &tokenizer->add_bos);
-  apply_edge (tokenizer, self->add_eos, TRUE, &tokenizer->add_eos);
+  if (self->add_bos != BN_UNSAID)
+    bn_tokenizer_set_edge (tokenizer, FALSE, self->add_bos);
+  if (self->add_eos != BN_UNSAID)
+    bn_tokenizer_set_edge (tokenizer, TRUE, self->add_eos);
   if (self->clean_spaces != BN_UNSAID)
     tokenizer->clean_spaces = self->clean_spaces;
   if (self->chat_template) {

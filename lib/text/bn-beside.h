@@ -5,6 +5,7 @@
 #pragma once
 
 #include "bn-added.h"
+#include "bn-folder.h"
 #include "bn-tokenizer.h"
 
 /* A setting: BN_UNSAID, or a gboolean. */
@@ -33,7 +34,7 @@ typedef struct {
 
 /* All that lies in a folder; NULL stands for none. What cannot be read is left
  * out with a warning. */
-BnBeside *bn_beside_new (const char *folder);
+BnBeside *bn_beside_new (const BnFolder *folder);
 void bn_beside_free (BnBeside *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnBeside, bn_beside_free)
 

@@ -58,7 +58,7 @@ bn_bpe_new_compiled (const BnVocab *vocab)
   words = bn_compiled_get (
       vocab->compiled, BN_SECTION_WORDS, sizeof *words, &n_slots);
   if (words) {
-    if (!bn_vocab_check_slots (words, n_slots, vocab->n_tokens))
+    if (!bn_vocab_check_slots (words, n_slots))
       return NULL;
     self->words = (BnVocabSlot *) words;
     self->word_mask = (uint32_t) (n_slots - 1);
@@ -138,7 +138,7 @@ find_word_slot (
 
     if (slot->id == BN_TOKEN_NONE)
       return slot;
-    if (slot->tag != tag)
+    if (slot->tag != tag || slot->id >= self->vocab->n_usable)
       continue;
     piece = bn_vocab_piece (self->vocab, slot->id, &piece_length);
     if (piece_length == length && bn_equal (piece, word, length))
@@ -210,7 +210,8 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   if (known->key != key) {
     const BnMergeSlot *slot = bn_merges_find (&run->bpe->merges, left, right);
 
-    *known = (BnPair){key, slot->rank, slot->merged};
+    *known = (BnPair){
+        key, bn_merges_get_rank (&run->bpe->merges, slot), slot->merged};
   }
   *merged = known->merged;
   return known->rank;
@@ -303,6 +304,12 @@ bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
       return FALSE;
   }
   return TRUE;
+}
+
+const BnMerges *
+bn_bpe_get_merges (const BnBpe *self)
+{
+  return &self->merges;
 }
 
 void

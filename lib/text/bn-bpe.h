@@ -42,6 +42,8 @@ gboolean bn_bpe_encode (const BnBpe *self, BnScratch *scratch,
 gboolean bn_bpe_encode_text (const BnBpe *self, BnScratch *scratch,
     const BnPretokSet *pretok, const uint8_t *text, size_t length, BnIds *out);
 
+const BnMerges *bn_bpe_get_merges (const BnBpe *self);
+
 /* The merges that can be made, in the order of their ranks, for digests. */
 void bn_bpe_foreach_merge (const BnBpe *self,
     void (*visit) (

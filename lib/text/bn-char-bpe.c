@@ -157,7 +157,7 @@ pair_rank (const void *model, uint32_t left, uint32_t right,
   const BnMergeSlot *slot = bn_merges_find (&self->merges, left, right);
 
   *merged = slot->merged;
-  return slot->rank;
+  return bn_merges_get_rank (&self->merges, slot);
 }
 
 static size_t
@@ -454,6 +454,12 @@ bn_char_bpe_encode (const BnCharBpe *self, BnScratch *scratch,
       return FALSE;
   }
   return TRUE;
+}
+
+const BnMerges *
+bn_char_bpe_get_merges (const BnCharBpe *self)
+{
+  return &self->merges;
 }
 
 void

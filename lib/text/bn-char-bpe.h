@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bn-encoder.h"
+#include "bn-merges.h"
 
 typedef struct {
   /* Characters after the first one of a word are looked up with the prefix,
@@ -28,6 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnCharBpe, bn_char_bpe_free)
 /* Adds the merge of the next rank; of equal pairs the last counts. */
 void bn_char_bpe_add_pair (
     BnCharBpe *self, uint32_t left, uint32_t right, uint32_t merged);
+
+const BnMerges *bn_char_bpe_get_merges (const BnCharBpe *self);
 
 /* The merges in the order of their ranks, for digests. */
 void bn_char_bpe_foreach_merge (const BnCharBpe *self,

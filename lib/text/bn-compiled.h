@@ -7,9 +7,10 @@
  *   digest    of all that, with the key of the user (bn-digest.h)
  *
  * Which tables there are is the business of those who own them (BnVocab,
- * BnMerges, ...): each writes sections of its own and, before it uses them
- * again, checks every number that becomes an index. So even a file with a
- * right digest and wrong content does no harm. */
+ * BnMerges, ...): each writes sections of its own and checks every number of
+ * them before it becomes an index: of small tables all at once, of hash tables
+ * each when it is used, so that what nobody asks for is never read from disk.
+ * So even a file with a right digest and wrong content does no harm. */
 #pragma once
 
 #include "bn-digest.h"
@@ -30,6 +31,8 @@ typedef enum {
   BN_SECTION_MERGE_SLOTS,
   BN_SECTION_WORDS,
   BN_SECTION_NEIGHBOURS,
+  BN_SECTION_JSON,
+  BN_SECTION_ADDED,
   BN_N_SECTIONS,
 } BnSectionId;
 
@@ -38,7 +41,9 @@ typedef struct BnCompiled BnCompiled;
 
 /* Checks bytes, which stay mapped as long as the result lives. NULL, and
  * *problem says why in a few words, if they are not what somebody with this
- * key and this version of the library has made of source. */
+ * key and this version of the library has made of source. key NULL: their
+ * digest is known to be right, as long as nothing but a program of the user
+ * wrote them; it is not computed again. */
 BnCompiled *bn_compiled_new (GBytes *bytes, const BnDigestKey *key,
     const BnDigest *source, const char **problem);
 void bn_compiled_free (BnCompiled *self);

@@ -14,7 +14,8 @@
  *
  * Nearly all tokens only have their text appended. For that the results of
  * the stages at the front are kept, and bn-pieces.c joins them; all tokens if
- * nothing but joining follows, else those of whole characters. */
+ * nothing but joining follows, else those of whole characters. To make all of
+ * these takes milliseconds, which the first few tokens do without. */
 #include "bn-decode-stage.h"
 
 #include "bn-pieces.h"
@@ -45,9 +46,12 @@ struct BnDecoder {
   pthread_mutex_t mutex;
   BnStrings texts; /* of tokens that are not the first; may be vocab's */
   BnPieces *pieces;
+  size_t n_direct; /* tokens that were decoded without them */
 };
 
 #define METASPACE "\xE2\x96\x81" /* U+2581 */
+
+enum { MAX_DIRECT = 1024 };
 
 static const char replacement[] = "\xEF\xBF\xBD";
 
@@ -287,18 +291,26 @@ make_pieces (BnDecoder *self)
   self->pieces = bn_pieces_new (&self->texts, kinds, vocab->n_tokens);
 }
 
-static void
-prepare (BnDecoder *self)
+/* Makes the results, unless n_ids more tokens can do without. Whether they are
+ * there. */
+static gboolean
+prepare (BnDecoder *self, size_t n_ids)
 {
+  gboolean is_ready;
+
   pthread_mutex_lock (&self->mutex);
-  if (self->pieces == NULL) {
+  if (self->pieces == NULL && n_ids <= MAX_DIRECT - self->n_direct) {
+    self->n_direct += n_ids;
+  } else if (self->pieces == NULL) {
     if (self->uses_pieces && self->n_front == 0)
       self->texts = self->vocab->pieces;
     else
       make_texts (self);
     make_pieces (self);
   }
+  is_ready = self->pieces != NULL;
   pthread_mutex_unlock (&self->mutex);
+  return is_ready;
 }
 
 /* The stream. */
@@ -322,17 +334,25 @@ reset_stages (BnDecodeState *state)
   state->is_plain = FALSE;
 }
 
-void
-bn_decode_begin (BnDecodeState *state, const BnDecoder *decoder, unsigned flags)
+static void
+begin (BnDecodeState *state, const BnDecoder *decoder, unsigned flags,
+    gboolean is_direct)
 {
-  prepare ((BnDecoder *) decoder);
-  *state = (BnDecodeState){.decoder = decoder, .flags = flags};
+  *state = (BnDecodeState){
+      .decoder = decoder, .flags = flags, .is_direct = is_direct};
   if (needs_scratch (decoder))
     state->scratch = bn_scratch_new ();
   state->stages = g_new0 (BnStageState, decoder->n_stages + 1);
   for (unsigned i = decoder->n_front; i < decoder->n_stages; i++)
     state->stages[i].held = g_string_new (NULL);
   reset_stages (state);
+}
+
+void
+bn_decode_begin (BnDecodeState *state, const BnDecoder *decoder, unsigned flags)
+{
+  prepare ((BnDecoder *) decoder, SIZE_MAX);
+  begin (state, decoder, flags, FALSE);
 }
 
 void
@@ -684,9 +704,10 @@ static void
 push_complex (BnDecodeState *state, uint32_t id, GString *out)
 {
   const BnDecoder *decoder = state->decoder;
-  const uint32_t *offsets = decoder->texts.offsets;
-  const char *text = (const char *) decoder->texts.bytes + offsets[id];
-  size_t length = offsets[id + 1] - offsets[id];
+  gboolean is_first =
+      !state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE);
+  const char *text;
+  size_t length;
 
   if (!is_shown (state, id)) {
     end_bytes (state, out);
@@ -696,17 +717,23 @@ push_complex (BnDecodeState *state, uint32_t id, GString *out)
   if (id == decoder->special) {
     feed (state, decoder->n_front, decoder->special_text,
         strlen (decoder->special_text), out);
-  } else if (!state->has_token && !(state->flags & BN_DECODE_KEEP_SPACE)
-             && decoder->n_front > 0) {
+  } else if ((is_first || state->is_direct) && decoder->n_front > 0) {
     GString *buffers[2] = {g_string_new (NULL), g_string_new (NULL)};
 
     get_source (decoder, id, &text, &length);
-    map_front (decoder, state->scratch, TRUE, buffers, &text, &length);
+    map_front (decoder, state->scratch, is_first, buffers, &text, &length);
     feed (state, decoder->n_front, text, length, out);
     for (int i = 0; i < 2; i++)
       g_string_free (buffers[i], TRUE);
-  } else {
+  } else if (state->is_direct) {
+    get_source (decoder, id, &text, &length);
     feed (state, decoder->n_front, text, length, out);
+  } else {
+    const uint32_t *offsets = decoder->texts.offsets;
+
+    feed (state, decoder->n_front,
+        (const char *) decoder->texts.bytes + offsets[id],
+        offsets[id + 1] - offsets[id], out);
   }
   state->has_token = TRUE;
   state->is_plain = is_plain (state);
@@ -737,7 +764,7 @@ bn_decode_push (
   size_t i = 0;
 
   while (i < n_ids) {
-    if (state->has_token && state->is_plain) {
+    if (state->has_token && state->is_plain && !state->is_direct) {
       i += push_plain (state, ids + i, n_ids - i, out);
       if (i == n_ids)
         break;
@@ -762,7 +789,7 @@ bn_decode_all (const BnDecoder *decoder, unsigned flags, const uint32_t *ids,
 {
   g_auto (BnDecodeState) state = {.decoder = NULL};
 
-  bn_decode_begin (&state, decoder, flags);
+  begin (&state, decoder, flags, !prepare ((BnDecoder *) decoder, n_ids));
   bn_decode_push (&state, ids, n_ids, out);
   bn_decode_finish (&state, out);
 }

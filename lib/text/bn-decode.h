@@ -70,6 +70,7 @@ typedef struct {
   uint32_t token;     /* that goes through the stages */
   gboolean has_token; /* one has been shown */
   gboolean is_plain;  /* the stages let whole characters pass */
+  gboolean is_direct; /* the results of single tokens are not kept */
 } BnDecodeState;
 
 /* A text begins. bn_decode_clear() frees what the state holds; one that is

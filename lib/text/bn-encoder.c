@@ -17,6 +17,7 @@ struct BnEncoder {
   gboolean normalizes; /* text between them becomes NFC */
   gboolean has_added;  /* then these are used instead */
   BnAdded *added[2];
+  BnAdded *model_added; /* of the model, or NULL */
 
   /* Protects the scratches that nobody uses. (Not a GMutex, so that thread
    * sanitizers see it.) */
@@ -70,6 +71,28 @@ bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second)
   self->has_added = TRUE;
   self->added[0] = first;
   self->added[1] = second;
+}
+
+void
+bn_encoder_note_added (BnEncoder *self, BnAdded *added)
+{
+  self->model_added = added;
+}
+
+void
+bn_encoder_limit (BnEncoder *self, uint32_t n)
+{
+  BnSpecials *const specials[] = {self->always, self->all};
+  BnAdded *const added[] = {self->added[0], self->added[1], self->model_added};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (specials); i++) {
+    if (specials[i])
+      bn_specials_remove_from (specials[i], n);
+  }
+  for (size_t i = 0; i < G_N_ELEMENTS (added); i++) {
+    if (added[i])
+      bn_added_remove_from (added[i], n);
+  }
 }
 
 const BnModelClass *

@@ -59,6 +59,13 @@ BnEncoder *bn_encoder_new_spm (BnVocab *vocab, gboolean add_space);
  * both; each may be NULL. */
 void bn_encoder_set_added (BnEncoder *self, BnAdded *first, BnAdded *second);
 
+/* The same for those that the model finds in text that it has normalized; it
+ * keeps them. */
+void bn_encoder_note_added (BnEncoder *self, BnAdded *added);
+
+/* From now on no special token from id n on is found in text. */
+void bn_encoder_limit (BnEncoder *self, uint32_t n);
+
 /* The model of bn_encoder_new_bpe(), for other encoders. Takes bpe. */
 const BnModelClass *bn_bpe_model_new (
     BnBpe *bpe, const BnPretokSet *pretok, void **data);

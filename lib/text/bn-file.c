@@ -33,22 +33,50 @@ name_kind (mode_t mode)
 }
 
 static gboolean
-check_status (const char *path, const struct stat *status, GError **error)
+check_size (const char *path, guint64 size, GError **error)
 {
-  if (!S_ISREG (status->st_mode))
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
-        "%s: found %s, expected a file", path, name_kind (status->st_mode));
-  else if (status->st_size == 0)
+  if (size == 0)
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
         "%s: the file is empty; fetch it again", path);
-  else if ((guint64) status->st_size > BN_FILE_MAX_SIZE)
+  else if (size > BN_FILE_MAX_SIZE)
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
         "%s: the file has %" G_GUINT64_FORMAT
         " bytes, expected at most %" G_GSIZE_FORMAT,
-        path, (guint64) status->st_size, BN_FILE_MAX_SIZE);
+        path, size, BN_FILE_MAX_SIZE);
   else
     return TRUE;
   return FALSE;
+}
+
+static gboolean
+check_status (const char *path, const struct stat *status, GError **error)
+{
+  if (S_ISREG (status->st_mode))
+    return check_size (path, (guint64) status->st_size, error);
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+      "%s: found %s, expected a file", path, name_kind (status->st_mode));
+  return FALSE;
+}
+
+/* Takes bytes. */
+static void
+set_content (BnOpenFile *self, const char *path, GBytes *bytes)
+{
+  self->bytes = bytes;
+  self->path = g_strdup (path);
+  self->file.path = self->path;
+  self->file.text = g_bytes_get_data (bytes, &self->file.size);
+}
+
+gboolean
+bn_file_open_bytes (
+    BnOpenFile *self, const char *path, GBytes *bytes, GError **error)
+{
+  *self = (BnOpenFile){.path = NULL};
+  if (!check_size (path, g_bytes_get_size (bytes), error))
+    return FALSE;
+  set_content (self, path, g_bytes_ref (bytes));
+  return TRUE;
 }
 
 gboolean
@@ -56,6 +84,7 @@ bn_file_open (BnOpenFile *self, const char *path, GError **error)
 {
   /* Without O_NONBLOCK, a named pipe would wait for somebody who writes. */
   int file = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_autoptr (GMappedFile) mapping = NULL;
   g_autoptr (GError) local = NULL;
   struct stat status;
 
@@ -71,24 +100,21 @@ bn_file_open (BnOpenFile *self, const char *path, GError **error)
     close (file);
     return FALSE;
   }
-  self->mapping = g_mapped_file_new_from_fd (file, FALSE, &local);
+  mapping = g_mapped_file_new_from_fd (file, FALSE, &local);
   close (file);
-  if (self->mapping == NULL) {
+  if (mapping == NULL) {
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
         "%s: cannot be mapped: %s", path, local->message);
     return FALSE;
   }
-  self->path = g_strdup (path);
-  self->file.path = self->path;
-  self->file.text = g_mapped_file_get_contents (self->mapping);
-  self->file.size = g_mapped_file_get_length (self->mapping);
+  set_content (self, path, g_mapped_file_get_bytes (mapping));
   return TRUE;
 }
 
 void
 bn_file_close (BnOpenFile *self)
 {
-  g_clear_pointer (&self->mapping, g_mapped_file_unref);
+  g_clear_pointer (&self->bytes, g_bytes_unref);
   g_clear_pointer (&self->path, g_free);
   self->file = (BnFile){.path = NULL};
 }

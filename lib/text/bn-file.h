@@ -18,12 +18,17 @@ typedef struct {
 typedef struct {
   BnFile file;
   char *path;
-  GMappedFile *mapping;
+  GBytes *bytes;
 } BnOpenFile;
 
 /* Maps the regular file at path, which has 1 to BN_FILE_MAX_SIZE bytes. Never
  * waits, whatever path leads to. FALSE with GIOErrorEnum if it cannot be read,
  * with BITNET_ERROR_TOKENIZER if it is empty, too large or no file. */
 gboolean bn_file_open (BnOpenFile *self, const char *path, GError **error);
+
+/* The same for bytes that are in memory, which path only names. */
+gboolean bn_file_open_bytes (
+    BnOpenFile *self, const char *path, GBytes *bytes, GError **error);
+
 void bn_file_close (BnOpenFile *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnOpenFile, bn_file_close)

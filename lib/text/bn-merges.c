@@ -220,8 +220,10 @@ bn_merges_foreach (const BnMerges *self,
       g_new0 (const BnMergeSlot *, (size_t) self->n_merges + 1);
 
   for (size_t i = 0; i < n_slots; i++) {
-    if (self->slots[i].rank != BN_NO_RANK)
-      by_rank[self->slots[i].rank] = &self->slots[i];
+    uint32_t rank = bn_merges_get_rank (self, &self->slots[i]);
+
+    if (rank < self->n_merges)
+      by_rank[rank] = &self->slots[i];
   }
   for (uint32_t rank = 0; rank < self->n_merges; rank++) {
     const BnMergeSlot *slot = by_rank[rank];
@@ -247,23 +249,16 @@ bn_merges_compile (const BnMerges *self, BnCompiledWriter *writer)
       sizeof *self->slots, (size_t) 1 << (64 - self->shift));
 }
 
+/* Whether a search comes to an end. Tokens and ranks are compared where they
+ * are used: most of this table, which is the largest of all, is never read. */
 static gboolean
-check_slots (const BnMergeSlot *slots, size_t n_slots, uint32_t n_merges,
-    uint32_t n_tokens)
+has_free_slot (const BnMergeSlot *slots, size_t n_slots)
 {
-  uint32_t lowest = 1, highest = 0, highest_token = 0;
+  size_t i = 0;
 
-  /* One more than the rank is 0 for free slots and at most n_merges for others,
-   * one more than the token at most n_tokens; a merge that makes no token has
-   * no effect. No branch. */
-  for (size_t i = 0; i < n_slots; i++) {
-    uint32_t next = slots[i].rank + 1, next_token = slots[i].merged + 1;
-
-    lowest = MIN (lowest, next);
-    highest = MAX (highest, next);
-    highest_token = MAX (highest_token, next_token);
-  }
-  return lowest == 0 && highest <= n_merges && highest_token <= n_tokens;
+  while (i < n_slots && slots[i].rank != BN_NO_RANK)
+    i++;
+  return i < n_slots;
 }
 
 gboolean
@@ -280,8 +275,8 @@ bn_merges_init_compiled (BnMerges *self, const BnVocab *vocab)
   slots = bn_compiled_get (
       vocab->compiled, BN_SECTION_MERGE_SLOTS, sizeof *slots, &n_slots);
   if (info == NULL || slots == NULL || n_slots < (1 << MIN_BITS)
-      || (n_slots & (n_slots - 1)) != 0
-      || !check_slots (slots, n_slots, info->n_merges, vocab->n_tokens))
+      || (n_slots & (n_slots - 1)) != 0 || info->n_merges > BN_MAX_MERGES
+      || !has_free_slot (slots, n_slots))
     return FALSE;
   *self = (BnMerges){.vocab = vocab,
       .slots = (BnMergeSlot *) slots,

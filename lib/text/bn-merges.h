@@ -76,6 +76,14 @@ bn_merges_find (const BnMerges *self, uint32_t left, uint32_t right)
   }
 }
 
+/* The rank of a slot, BN_NO_RANK if it is free, or if its token is not to be
+ * used, or in a table that was read does not exist. */
+static inline uint32_t
+bn_merges_get_rank (const BnMerges *self, const BnMergeSlot *slot)
+{
+  return slot->merged < self->vocab->n_usable ? slot->rank : BN_NO_RANK;
+}
+
 /* The merges in the order of their ranks. */
 void bn_merges_foreach (const BnMerges *self,
     void (*visit) (

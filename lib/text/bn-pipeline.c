@@ -169,8 +169,11 @@ BnEncoder *
 bn_encoder_new_pipeline (BnVocab *vocab, const BnPipelineStages *stages)
 {
   Pipeline *self = g_new (Pipeline, 1);
+  BnEncoder *encoder;
 
   *self = (Pipeline){
       {stages->words.model->name, pipeline_encode, pipeline_free}, *stages};
-  return bn_encoder_new (vocab, &self->model, self);
+  encoder = bn_encoder_new (vocab, &self->model, self);
+  bn_encoder_note_added (encoder, stages->added);
+  return encoder;
 }

@@ -252,6 +252,56 @@ bn_pretok_find (const char *name)
   return NULL;
 }
 
+static gboolean
+cuts_alike (const BnPretokSet *a, const BnPretokSet *b)
+{
+  size_t i = 0;
+
+  while (a->stages[i] && a->stages[i] == b->stages[i])
+    i++;
+  return a->stages[i] == b->stages[i];
+}
+
+/* The same, whatever the version of Unicode. */
+static gboolean
+has_expressions (const BnPretokSet *a, const BnPretokSet *b)
+{
+  size_t i = 0;
+
+  while (a->stages[i]
+         && (a->stages[i] == b->stages[i]
+             || a->stages[i] == bn_split_find_15 (b->stages[i])))
+    i++;
+  return a->stages[i] == b->stages[i];
+}
+
+const BnPretok *
+bn_pretok_find_by_set (const BnPretokSet *set)
+{
+  const BnPretok *close = NULL;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (pretoks); i++) {
+    const BnPretok *pretok = &pretoks[i];
+
+    if (pretok->flags & BN_PRETOK_RAW)
+      continue;
+    if (cuts_alike (pretok->set_hf ? pretok->set_hf : pretok->set, set))
+      return pretok;
+    if (close == NULL && has_expressions (pretok->set, set))
+      close = pretok;
+  }
+  return close;
+}
+
+gboolean
+bn_pretok_has_set (const BnPretok *self, const BnPretokSet *set)
+{
+  return has_expressions (self->set, set)
+         || (self->set_hf
+             && (cuts_alike (self->set_hf, set)
+                 || has_expressions (self->set_hf, set)));
+}
+
 const BnPretokSet *
 bn_pretok_find_set (const char *name)
 {

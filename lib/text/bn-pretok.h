@@ -49,6 +49,13 @@ typedef struct {
 /* NULL if the name is unknown or its expressions are not implemented. */
 const BnPretok *bn_pretok_find (const char *name);
 
+/* The first name whose text is cut as set does, in llama.cpp or, if that only
+ * comes close, at Hugging Face; NULL if there is none. */
+const BnPretok *bn_pretok_find_by_set (const BnPretokSet *set);
+
+/* Whether set is what a name stands for, in either version of Unicode. */
+gboolean bn_pretok_has_set (const BnPretok *self, const BnPretokSet *set);
+
 /* The set of that name, for sources that spell expressions out; NULL if there
  * is none. Sets whose name ends in "-hf" cut as Hugging Face does, in Unicode
  * 16.0, the others as llama.cpp does, in 15.1. */

@@ -227,6 +227,7 @@ bn_ranks_build (const BnRanks *self, const BnRanksOptions *options,
   tokenizer->vocab = vocab;
   tokenizer->encoder = bn_encoder_new_rank_bpe (g_steal_pointer (&vocab), bpe);
   tokenizer->fidelity = fidelity;
+  tokenizer->set = options->set;
   tokenizer->pre = g_strdup (options->pre);
   tokenizer->identity =
       g_strdup_printf ("ranks from %u, cut by %s%s%s", options->first_id,

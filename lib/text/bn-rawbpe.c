@@ -101,6 +101,12 @@ bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer)
       sizeof self->neighbours, 1);
 }
 
+const BnMerges *
+bn_rawbpe_get_merges (const BnRawBpe *self)
+{
+  return &self->merges;
+}
+
 void
 bn_rawbpe_foreach_merge (const BnRawBpe *self,
     void (*visit) (
@@ -136,11 +142,11 @@ static inline uint32_t
 pair_rank (const void *model, uint32_t left, uint32_t right,
     const uint8_t *text, size_t length, uint32_t *merged)
 {
-  const BnMergeSlot *pair =
-      bn_merges_find (&((const BnRawBpe *) model)->merges, left, right);
+  const BnMerges *merges = &((const BnRawBpe *) model)->merges;
+  const BnMergeSlot *pair = bn_merges_find (merges, left, right);
 
   *merged = pair->merged;
-  return pair->rank;
+  return bn_merges_get_rank (merges, pair);
 }
 
 /* Appends the ids of a text as the tokens spell it. */

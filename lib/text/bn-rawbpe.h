@@ -5,6 +5,7 @@
 #pragma once
 
 #include "bn-encoder.h"
+#include "bn-merges.h"
 
 typedef enum {
   BN_RAWBPE_ESCAPE = 1 << 0,         /* U+2581 stands for the space */
@@ -30,6 +31,8 @@ void bn_rawbpe_compile (const BnRawBpe *self, BnCompiledWriter *writer);
 
 /* Adds merges of the next ranks; see bn_merges_add(). */
 void bn_rawbpe_add_merges (BnRawBpe *self, BnMerge *merges, size_t n);
+
+const BnMerges *bn_rawbpe_get_merges (const BnRawBpe *self);
 
 /* The merges that can be made, in the order of their ranks, for digests. */
 void bn_rawbpe_foreach_merge (const BnRawBpe *self,

@@ -17,6 +17,7 @@
 #include "bn-sentencepiece.h"
 #include "bn-tekken.h"
 #include "bn-tiktoken.h"
+#include "bn-tokjson-compiled.h"
 #include "bn-tokjson.h"
 #include "bn-vocabjson.h"
 #include "bn-vocabtxt.h"
@@ -25,11 +26,20 @@
 typedef struct {
   const BnFile *file;
   BnJson root; /* of files in JSON */
-  const char *folder;
-  const BnBeside *beside;
+  const BnFolder *folder;
+  BnBeside *beside;
+  BnStore *store; /* for tables of file; or NULL */
   BnFidelity fidelity;
   GCancellable *cancellable;
 } Source;
+
+static void
+source_clear (Source *self)
+{
+  g_clear_pointer (&self->beside, bn_beside_free);
+  g_clear_pointer (&self->store, bn_store_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Source, source_clear)
 
 typedef BnTokenizer *(*LoadFn) (const Source *source, GError **error);
 
@@ -147,8 +157,8 @@ is_safetensors (const BnFile *file)
 static BnTokenizer *
 load_tokjson (const Source *source, GError **error)
 {
-  BnTokenizer *self = bn_tokjson_read (
-      source->root, source->fidelity, source->cancellable, error);
+  BnTokenizer *self = bn_tokjson_read_into (source->root, source->fidelity,
+      source->store, source->cancellable, error);
 
   if (self)
     bn_beside_apply (source->beside, self);
@@ -263,11 +273,10 @@ static BnTokenizer *
 load_pair (
     const Source *source, const char *other, gboolean is_vocab, GError **error)
 {
-  g_autofree char *path = g_build_filename (source->folder, other, NULL);
   g_auto (BnOpenFile) open = {.path = NULL};
   g_autoptr (GError) local = NULL;
 
-  if (!bn_file_open (&open, path, &local)) {
+  if (!source->folder->open (source->folder, other, &open, &local)) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
         "%s: found %s, which alone is no tokenizer, expected a second file: %s",
         source->file->path, is_vocab ? "a vocabulary" : "a list of merges",
@@ -464,8 +473,69 @@ load_file (Source *source, GError **error)
       error);
 }
 
+static void
+need_beside (Source *source)
+{
+  if (source->beside == NULL)
+    source->beside = bn_beside_new (source->folder);
+}
+
+/* From the tables that are kept; NULL if there are none. */
+static BnTokenizer *
+load_tables (Source *source, const char *name)
+{
+  BnCompiled *compiled = bn_store_load (source->store);
+  g_autofree char *path = g_strdup_printf ("%s/%s", source->folder->name, name);
+  g_autoptr (GError) error = NULL;
+  BnTokenizer *self;
+
+  if (compiled == NULL)
+    return NULL;
+  self = bn_tokjson_read_compiled (compiled, path, source->fidelity, &error);
+  if (self == NULL) {
+    g_info ("%s; it is read again", error->message);
+    return NULL;
+  }
+  need_beside (source);
+  bn_beside_apply (source->beside, self);
+  return self;
+}
+
+/* The file of that name in the folder, which is opened at path if that is not
+ * NULL, and only if nothing is known of it. */
+static BnTokenizer *
+load_named (Source *source, const char *name, const char *path, GError **error)
+{
+  g_auto (BnOpenFile) open = {.path = NULL};
+  BnTokenizer *self = NULL;
+  gboolean is_known;
+
+  g_clear_pointer (&source->store, bn_store_free);
+  source->store =
+      bn_tokjson_store_open (source->folder, name, source->fidelity, &is_known);
+  if (is_known)
+    self = load_tables (source, name);
+  if (self)
+    return self;
+
+  if (!(path ? bn_file_open (&open, path, error)
+             : source->folder->open (source->folder, name, &open, error)))
+    return NULL;
+  if (source->store && !is_known) {
+    bn_tokjson_store_digest (source->store, &open.file, source->fidelity);
+    self = load_tables (source, name);
+  }
+  if (self)
+    return self;
+  need_beside (source);
+  source->file = &open.file;
+  self = load_file (source, error);
+  source->file = NULL;
+  return self;
+}
+
 /* Files of a folder, the most exact first. */
-static const char *const names[] = {
+static const char *const file_names[] = {
     "tokenizer.json",
     "tekken.json",
     "tokenizer.model",
@@ -477,6 +547,7 @@ static const char *const names[] = {
     "encoder.json",
     "vocab.txt",
     "merges.txt",
+    NULL,
 };
 
 /* A file that is there and cannot be read is left out with a warning; the
@@ -486,22 +557,17 @@ load_folder (Source *source, GError **error)
 {
   g_autoptr (GError) first = NULL;
 
-  for (size_t i = 0; i < G_N_ELEMENTS (names); i++) {
-    g_autofree char *path = g_build_filename (source->folder, names[i], NULL);
-    g_auto (BnOpenFile) open = {.path = NULL};
+  for (const char *const *name = file_names; *name; name++) {
     g_autoptr (GError) local = NULL;
-    BnTokenizer *self = NULL;
+    BnTokenizer *self;
 
     if (g_cancellable_set_error_if_cancelled (source->cancellable, error))
       return NULL;
-    if (bn_file_open (&open, path, &local)) {
-      source->file = &open.file;
-      self = load_file (source, &local);
-    } else if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
-      continue;
-    }
+    self = load_named (source, *name, NULL, &local);
     if (self)
       return self;
+    if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+      continue;
     if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
       g_propagate_error (error, g_steal_pointer (&local));
       return NULL;
@@ -513,32 +579,57 @@ load_folder (Source *source, GError **error)
   if (first)
     g_propagate_prefixed_error (error, g_steal_pointer (&first),
         "%s: no tokenizer in the folder can be read; the first: ",
-        source->folder);
+        source->folder->name);
   else
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
         "%s: found no tokenizer in the folder, expected tokenizer.json, "
         "tekken.json, tokenizer.model, vocab.json with merges.txt, or "
         "vocab.txt",
-        source->folder);
+        source->folder->name);
   return NULL;
+}
+
+const char *const *
+bn_source_list_names (void)
+{
+  return file_names;
+}
+
+BnTokenizer *
+bn_source_load_from (const BnFolder *folder, const char *name,
+    BnFidelity fidelity, GCancellable *cancellable, GError **error)
+{
+  g_auto (Source) source = {
+      .folder = folder, .fidelity = fidelity, .cancellable = cancellable};
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return NULL;
+  if (name)
+    return load_named (&source, name, NULL, error);
+  need_beside (&source);
+  return load_folder (&source, error);
 }
 
 BnTokenizer *
 bn_source_load (const char *path, BnFidelity fidelity,
     GCancellable *cancellable, GError **error)
 {
-  gboolean is_folder = g_file_test (path, G_FILE_TEST_IS_DIR);
-  g_autofree char *folder =
-      is_folder ? g_strdup (path) : g_path_get_dirname (path);
-  g_auto (BnOpenFile) open = {.path = NULL};
-  g_autoptr (BnBeside) beside = NULL;
-  Source source = {
-      .folder = folder, .fidelity = fidelity, .cancellable = cancellable};
+  g_autofree char *parent = NULL;
+  g_autofree char *name = NULL;
+  BnDiskFolder folder;
+  g_auto (Source) source = {
+      .folder = &folder.base, .fidelity = fidelity, .cancellable = cancellable};
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error)
-      || (!is_folder && !bn_file_open (&open, path, error)))
+  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
+    bn_disk_folder_init (&folder, path);
+    return bn_source_load_from (
+        &folder.base, NULL, fidelity, cancellable, error);
+  }
+  /* Messages name the file as the user does. */
+  parent = g_path_get_dirname (path);
+  bn_disk_folder_init (&folder, parent);
+  name = g_path_get_basename (path);
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return NULL;
-  source.beside = beside = bn_beside_new (folder);
-  source.file = &open.file;
-  return is_folder ? load_folder (&source, error) : load_file (&source, error);
+  return load_named (&source, name, path, error);
 }

@@ -93,6 +93,18 @@ bn_specials_free (BnSpecials *self)
   g_free (self);
 }
 
+static gboolean
+is_removed (uint32_t id, const void *user_data)
+{
+  return id >= *(const uint32_t *) user_data;
+}
+
+void
+bn_specials_remove_from (BnSpecials *self, uint32_t first)
+{
+  bn_automaton_remove (&self->automaton, is_removed, &first);
+}
+
 /* Whether a token may begin at i. */
 static inline gboolean
 may_begin (

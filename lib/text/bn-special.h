@@ -16,6 +16,9 @@ BnSpecials *bn_specials_new (
 void bn_specials_free (BnSpecials *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSpecials, bn_specials_free)
 
+/* From now on those with ids from first on are not found. */
+void bn_specials_remove_from (BnSpecials *self, uint32_t first);
+
 /* Cuts text[start..end) into special tokens and the text between, and appends
  * them to scratch->parts. The longest token that occurs anywhere comes first,
  * then the next shorter in what is left; of equally long ones the leftmost.

@@ -18,17 +18,43 @@
 #include <unistd.h>
 
 #define SUFFIX ".btok"
+#define NOTE_SUFFIX ".note"
 #define TEMPORARY ".tmp-"
+#define NS_PER_SECOND INT64_C (1000000000)
+#define NS_PER_MS INT64_C (1000000)
+#define NS_PER_US INT64_C (1000)
 #define KEY_NAME "key"
 
 enum {
   NAME_SIZE = BN_DIGEST_SIZE * 2 + sizeof SUFFIX,
-  MAX_FILES = 4096,           /* looked at when space is made */
-  TOUCH_INTERVAL = 60 * 60,   /* seconds between two notes of a use */
-  MAX_TEMPORARY_AGE = 3600,   /* seconds; older ones were left behind */
+  MAX_FILES = 4096,          /* looked at when space is made */
+  TOUCH_INTERVAL = 60 * 60,  /* seconds between two notes of a use */
+  MAX_TEMPORARY_AGE = 3600,  /* seconds; older ones were left behind */
+  MAX_NOTE_AGE = 30 * 86400, /* seconds; older ones are written again */
+  /* Milliseconds until a change must show in the times of a file: five ticks
+   * of the slowest clock, or where times are whole seconds, those of FAT. */
+  SETTLE_TIME = 50,
+  COARSE_SETTLE_TIME = 2500,
   MAX_TOTAL_SIZE = 256 << 20, /* of all files */
   MAX_FILE_SIZE = 1 << 30,
 };
+
+/* What tells a file and its content, as far as the system knows. */
+typedef struct {
+  uint64_t device, inode, size;
+  int64_t mtime_ns, ctime_ns;
+} FileState;
+
+/* That the tables of source are in a file of this state, with a right digest.
+ * The last member is that of all others and of the note's name. */
+typedef struct {
+  char magic[8];
+  BnDigest source;
+  FileState tables;
+  BnDigest digest;
+} Note;
+
+static const char note_magic[8] = {'B', 'N', 'N', 'O', 'T', 'E', '0', '1'};
 
 struct BnStore {
   int folder;
@@ -37,6 +63,10 @@ struct BnStore {
   BnDigester digester;
   BnDigest source;
   char name[NAME_SIZE];
+  char note_name[NAME_SIZE]; /* empty if there is to be none */
+  int64_t changed_ns;        /* of the file that the note is for */
+  Note note;                 /* its source, if that was found */
+  gboolean has_note;
 };
 
 static gboolean
@@ -129,6 +159,29 @@ open_file (const BnStore *self, const char *name, struct stat *info)
   return file;
 }
 
+static int64_t
+to_ns (struct timespec time)
+{
+  return (int64_t) time.tv_sec * NS_PER_SECOND + time.tv_nsec;
+}
+
+static FileState
+get_state (const struct stat *info)
+{
+  return (FileState){info->st_dev, info->st_ino, (uint64_t) info->st_size,
+      to_ns (info->st_mtim), to_ns (info->st_ctim)};
+}
+
+/* Whether a change from now on must give a later time. */
+static gboolean
+is_settled (int64_t changed_ns)
+{
+  gboolean is_coarse = changed_ns % NS_PER_SECOND == 0;
+  int64_t wait_ms = is_coarse ? COARSE_SETTLE_TIME : SETTLE_TIME;
+
+  return changed_ns < g_get_real_time () * NS_PER_US - wait_ms * NS_PER_MS;
+}
+
 static gboolean
 write_all (int file, const void *data, size_t size)
 {
@@ -147,11 +200,12 @@ write_all (int file, const void *data, size_t size)
   return TRUE;
 }
 
-/* A new file with a name of its own, for this user alone. */
+/* A new file with a name of its own, for this user alone. Processes that were
+ * forked from one have equal random numbers. */
 static int
 create_temporary (const BnStore *self, char *name, size_t size)
 {
-  g_snprintf (name, (gulong) size, TEMPORARY "%08x%08x", g_random_int (),
+  g_snprintf (name, (gulong) size, TEMPORARY "%08x%08x", (unsigned) getpid (),
       g_random_int ());
   return openat (self->folder, name,
       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -199,6 +253,8 @@ get_secret (const BnStore *self, uint8_t secret[BN_DIGEST_SECRET_SIZE])
   if (read_secret (self, secret))
     return TRUE;
   is_new = fstatat (self->folder, KEY_NAME, &info, AT_SYMLINK_NOFOLLOW) != 0;
+  if (!is_new && read_secret (self, secret))
+    return TRUE; /* another one has made it meanwhile */
   file = create_temporary (self, name, sizeof name);
   if (file < 0)
     return FALSE;
@@ -302,15 +358,33 @@ find_build_id (struct dl_phdr_info *object, size_t size, void *user_data)
   return 1;
 }
 
-BnDigester *
-bn_store_begin_source (BnStore *self)
+static void
+begin_digest (const BnStore *self, BnDigester *digester)
 {
   BuildId build = {NULL, 0};
 
-  bn_compiled_begin_source (&self->digester, &self->key);
+  bn_compiled_begin_source (digester, &self->key);
   dl_iterate_phdr (find_build_id, &build);
-  bn_digester_update (&self->digester, &build.size, sizeof build.size);
-  bn_digester_update (&self->digester, build.id, build.size);
+  bn_digester_update (digester, &build.size, sizeof build.size);
+  bn_digester_update (digester, build.id, build.size);
+}
+
+static void
+make_name (char name[NAME_SIZE], const BnDigest *digest, const char *suffix)
+{
+  static const char digits[] = "0123456789abcdef";
+
+  for (int i = 0; i < BN_DIGEST_SIZE; i++) {
+    name[2 * i] = digits[digest->bytes[i] >> 4];
+    name[2 * i + 1] = digits[digest->bytes[i] & 15];
+  }
+  memcpy (name + BN_DIGEST_SIZE * 2, suffix, sizeof SUFFIX);
+}
+
+BnDigester *
+bn_store_begin_source (BnStore *self)
+{
+  begin_digest (self, &self->digester);
   return &self->digester;
 }
 
@@ -318,9 +392,89 @@ void
 bn_store_end_source (BnStore *self)
 {
   bn_digester_finish (&self->digester, &self->source);
-  for (int i = 0; i < BN_DIGEST_SIZE; i++)
-    g_snprintf (self->name + 2 * i, 3, "%02x", self->source.bytes[i]);
-  g_strlcat (self->name, SUFFIX, sizeof self->name);
+  make_name (self->name, &self->source, SUFFIX);
+}
+
+/* Notes. */
+
+G_STATIC_ASSERT (sizeof NOTE_SUFFIX == sizeof SUFFIX);
+
+static void
+digest_note (const BnStore *self, const Note *note, BnDigest *digest)
+{
+  BnDigester digester;
+
+  bn_digester_init (&digester, &self->key);
+  bn_digester_add_string (&digester, self->note_name);
+  bn_digester_update (&digester, note, G_STRUCT_OFFSET (Note, digest));
+  bn_digester_finish (&digester, digest);
+}
+
+static gboolean
+read_note (BnStore *self)
+{
+  Note *note = &self->note;
+  BnDigest digest;
+  struct stat info;
+  int file = open_file (self, self->note_name, &info);
+  gboolean is_read;
+
+  if (file < 0)
+    return FALSE;
+  is_read = info.st_size == sizeof *note
+            && read (file, note, sizeof *note) == sizeof *note;
+  close (file);
+  if (!is_read || memcmp (note->magic, note_magic, sizeof note_magic) != 0)
+    return FALSE;
+  digest_note (self, note, &digest);
+  return memcmp (&digest, &note->digest, sizeof digest) == 0;
+}
+
+gboolean
+bn_store_recall (
+    BnStore *self, const void *identity, size_t size, int64_t changed_ns)
+{
+  BnDigester digester;
+  BnDigest digest;
+
+  begin_digest (self, &digester);
+  bn_digester_add_string (&digester, "identity");
+  bn_digester_update (&digester, identity, size);
+  bn_digester_finish (&digester, &digest);
+  make_name (self->note_name, &digest, NOTE_SUFFIX);
+  self->changed_ns = changed_ns;
+  self->has_note = read_note (self);
+  if (self->has_note) {
+    self->source = self->note.source;
+    make_name (self->name, &self->source, SUFFIX);
+  }
+  return self->has_note;
+}
+
+/* Notes that the tables, whose digest is right, are in this file. */
+static void
+write_note (BnStore *self, const struct stat *info)
+{
+  char name[sizeof TEMPORARY + 16];
+  Note note = {.source = self->source, .tables = get_state (info)};
+  gboolean is_done;
+  int file;
+
+  if (self->note_name[0] == '\0' || !is_settled (self->changed_ns)
+      || !is_settled (note.tables.mtime_ns)
+      || !is_settled (note.tables.ctime_ns))
+    return;
+  memcpy (note.magic, note_magic, sizeof note_magic);
+  digest_note (self, &note, &note.digest);
+  file = create_temporary (self, name, sizeof name);
+  if (file < 0)
+    return;
+  is_done = write_all (file, &note, sizeof note);
+  is_done =
+      close (file) == 0 && is_done
+      && renameat (self->folder, name, self->folder, self->note_name) == 0;
+  if (!is_done)
+    unlinkat (self->folder, name, 0);
 }
 
 typedef struct {
@@ -358,19 +512,27 @@ bn_store_load (BnStore *self)
   BnCompiled *compiled = NULL;
   const char *problem = "it cannot be mapped";
   int file = open_file (self, self->name, &info);
+  gboolean is_noted;
+  FileState state;
 
   if (file < 0)
     return NULL;
+  state = get_state (&info);
+  is_noted =
+      self->has_note && memcmp (&state, &self->note.tables, sizeof state) == 0;
   if (info.st_size <= 0 || info.st_size > MAX_FILE_SIZE)
     problem = "it has an impossible size";
   else
     bytes = map_file (file, (size_t) info.st_size);
   if (bytes)
-    compiled = bn_compiled_new (bytes, &self->key, &self->source, &problem);
+    compiled = bn_compiled_new (
+        bytes, is_noted ? NULL : &self->key, &self->source, &problem);
   if (compiled == NULL)
     g_info ("%s/%s: %s; made again", self->path, self->name, problem);
   else if (time (NULL) - info.st_mtime > TOUCH_INTERVAL)
-    (void) !futimens (file, NULL);
+    (void) !futimens (file, NULL); /* the note ends with that */
+  else if (!is_noted)
+    write_note (self, &info);
   close (file);
   return compiled;
 }
@@ -412,17 +574,19 @@ list_entries (BnStore *self)
   }
   while (entries->len < MAX_FILES && (item = readdir (dir))) {
     gboolean is_temporary = g_str_has_prefix (item->d_name, TEMPORARY);
+    gboolean is_note = g_str_has_suffix (item->d_name, NOTE_SUFFIX);
     struct stat info;
 
-    if ((!is_temporary && !g_str_has_suffix (item->d_name, SUFFIX))
+    if ((!is_temporary && !is_note && !g_str_has_suffix (item->d_name, SUFFIX))
         || fstatat (self->folder, item->d_name, &info, AT_SYMLINK_NOFOLLOW)
                != 0)
       continue;
-    if (!is_temporary) {
+    if (!is_temporary && !is_note) {
       Entry entry = {g_strdup (item->d_name), info.st_size, info.st_mtime};
 
       g_array_append_val (entries, entry);
-    } else if (time (NULL) - info.st_mtime > MAX_TEMPORARY_AGE) {
+    } else if (time (NULL) - info.st_mtime
+               > (is_note ? MAX_NOTE_AGE : MAX_TEMPORARY_AGE)) {
       unlinkat (self->folder, item->d_name, 0);
     }
   }

@@ -67,9 +67,25 @@ append_layout (const BnTokenizer *self, const uint32_t *items, size_t n_items,
   return TRUE;
 }
 
-gboolean
-bn_tokenizer_encode (const BnTokenizer *self, const BnInput *a,
-    const BnInput *b, gboolean add_special, BnIds *out)
+/* Takes ids that are not to be used out of those from first on. */
+static void
+drop_unusable (const BnTokenizer *self, size_t first, BnIds *ids)
+{
+  const uint32_t n_usable = self->vocab->n_usable;
+  size_t n = first;
+
+  if (n_usable >= self->vocab->n_tokens)
+    return;
+  for (size_t i = first; i < ids->n_ids; i++) {
+    if (ids->data[i] < n_usable)
+      ids->data[n++] = ids->data[i];
+  }
+  ids->n_ids = n;
+}
+
+static gboolean
+append_all (const BnTokenizer *self, const BnInput *a, const BnInput *b,
+    gboolean add_special, BnIds *out)
 {
   const BnLayout *layout = b ? &self->pair : &self->single;
   const uint32_t *roles = self->vocab->roles;
@@ -93,4 +109,16 @@ bn_tokenizer_encode (const BnTokenizer *self, const BnInput *a,
       items[n_items++] = roles[BN_ROLE_EOS];
   }
   return append_layout (self, items, n_items, a, b, add_special, out);
+}
+
+gboolean
+bn_tokenizer_encode (const BnTokenizer *self, const BnInput *a,
+    const BnInput *b, gboolean add_special, BnIds *out)
+{
+  size_t first = out->n_ids;
+
+  if (!append_all (self, a, b, add_special, out))
+    return FALSE;
+  drop_unusable (self, first, out);
+  return TRUE;
 }

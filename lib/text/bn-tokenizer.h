@@ -32,6 +32,8 @@ typedef struct {
    * if they were compiled before. */
   void (*compile) (const void *model, BnCompiledWriter *writer);
   const void *model;
+  /* How words are cut, if that is one of the known ways; else NULL. */
+  const BnPretokSet *set;
   char *identity;        /* of what else its results depend on, or NULL */
   char *pre;             /* "default" where it has no meaning */
   BnLayout single, pair; /* what surrounds texts; if they are empty: */

@@ -52,52 +52,10 @@ bn_tokjson_convert_added (BnTokjsonAdded *added)
 }
 
 static gboolean
-cuts_alike (const BnPretokSet *a, const BnPretokSet *b)
-{
-  size_t i = 0;
-
-  while (a->stages[i] && a->stages[i] == b->stages[i])
-    i++;
-  return a->stages[i] == b->stages[i];
-}
-
-/* The same, whatever the version of Unicode. */
-static gboolean
-has_expressions (const BnPretokSet *a, const BnPretokSet *b)
-{
-  size_t i = 0;
-
-  while (a->stages[i]
-         && (a->stages[i] == b->stages[i]
-             || a->stages[i] == bn_split_find_15 (b->stages[i])))
-    i++;
-  return a->stages[i] == b->stages[i];
-}
-
-/* The first name of the table whose text is cut as set does, in llama.cpp or,
- * if that only comes close, at Hugging Face. */
-static const BnPretok *
-find_pretok (const BnPretokSet *set)
-{
-  size_t n;
-  const BnPretok *list = bn_pretok_list (&n), *close = NULL;
-
-  for (size_t i = 0; i < n; i++) {
-    if (list[i].flags & BN_PRETOK_RAW)
-      continue;
-    if (cuts_alike (list[i].set_hf ? list[i].set_hf : list[i].set, set))
-      return &list[i];
-    if (close == NULL && has_expressions (list[i].set, set))
-      close = &list[i];
-  }
-  return close;
-}
-
-static gboolean
 make_bpe (const BnTokjsonSource *source, const BnPretokSet *set,
     BnTokenizer *tokenizer, BnWordModel *words, GError **error)
 {
-  const BnPretok *pretok = set ? find_pretok (set) : NULL;
+  const BnPretok *pretok = set ? bn_pretok_find_by_set (set) : NULL;
   GError *local = NULL;
 
   if (pretok == NULL)
@@ -113,6 +71,7 @@ make_bpe (const BnTokjsonSource *source, const BnPretokSet *set,
     g_propagate_error (error, local);
     return FALSE;
   }
+  tokenizer->set = pretok->set;
   tokenizer->pre = g_strdup (pretok->name);
   tokenizer->clean_spaces = (pretok->flags & BN_PRETOK_CLEAN_SPACES) != 0;
   tokenizer->add_sep = (pretok->flags & BN_PRETOK_ADD_SEP) != 0;

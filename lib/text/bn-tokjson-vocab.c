@@ -270,18 +270,15 @@ assign_ids (BnTokjsonAdded *self, GHashTable *by_text,
   return TRUE;
 }
 
-gboolean
-bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
-    const BnTokjsonPieces *pieces, GError **error)
+/* The list without ids; said becomes those that the file gives them. */
+static gboolean
+read_list (BnTokjsonAdded *self, BnJson json, GHashTable *by_text,
+    uint32_t **said, GError **error)
 {
-  g_autoptr (GHashTable) by_text =
-      g_hash_table_new_full (hash_text, equal_texts, g_free, NULL);
-  g_autofree uint32_t *said = NULL;
-  size_t n_reserved = 0, size = 0, n_wrong = 0;
+  size_t n_reserved = 0, size = 0;
   BnJson element;
   BnJsonIter iter;
 
-  *self = (BnTokjsonAdded){.n_ids = pieces->n_ids};
   if (!bn_json_is_set (json))
     return TRUE;
   if (!bn_json_expect (json, BN_JSON_ARRAY, error))
@@ -308,12 +305,31 @@ bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
       n_reserved = MAX (256, n_reserved * 2);
       self->tokens = g_renew (BnAddedToken, self->tokens, n_reserved);
       self->texts = g_renew (char *, self->texts, n_reserved);
-      said = g_renew (uint32_t, said, n_reserved);
+      *said = g_renew (uint32_t, *said, n_reserved);
     }
-    said[self->n_tokens] = id;
+    (*said)[self->n_tokens] = id;
     put_added (self, by_text, &token, copy);
   }
-  if (!assign_ids (self, by_text, pieces, json, error))
+  return TRUE;
+}
+
+static GHashTable *
+new_by_text (void)
+{
+  return g_hash_table_new_full (hash_text, equal_texts, g_free, NULL);
+}
+
+gboolean
+bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
+    const BnTokjsonPieces *pieces, GError **error)
+{
+  g_autoptr (GHashTable) by_text = new_by_text ();
+  g_autofree uint32_t *said = NULL;
+  size_t n_wrong = 0;
+
+  *self = (BnTokjsonAdded){.n_ids = pieces->n_ids};
+  if (!read_list (self, json, by_text, &said, error)
+      || !assign_ids (self, by_text, pieces, json, error))
     return FALSE;
   for (size_t i = 0; i < self->n_tokens; i++)
     n_wrong += said[i] != BN_TOKEN_NONE && said[i] != self->tokens[i].id;
@@ -323,6 +339,28 @@ bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
             "from the vocabulary",
         json.document->path, n_wrong, self->n_tokens);
   return TRUE;
+}
+
+gboolean
+bn_tokjson_added_read_again (BnTokjsonAdded *self, BnJson json,
+    const uint32_t *ids, size_t n_ids, uint32_t n_tokens, GError **error)
+{
+  g_autoptr (GHashTable) by_text = new_by_text ();
+  g_autofree uint32_t *said = NULL;
+  gboolean is_wrong;
+
+  *self = (BnTokjsonAdded){.n_ids = n_tokens};
+  if (!read_list (self, json, by_text, &said, error))
+    return FALSE;
+  is_wrong = ids == NULL || n_ids != self->n_tokens;
+  for (size_t i = 0; i < self->n_tokens && !is_wrong; i++) {
+    self->tokens[i].id = ids[i];
+    is_wrong = ids[i] >= n_tokens;
+  }
+  if (is_wrong)
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "the ids of added tokens are not those of its tables");
+  return !is_wrong;
 }
 
 /* The vocabulary of both. */

@@ -46,6 +46,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (BnTokjsonAdded, bn_tokjson_added_clear)
 gboolean bn_tokjson_added_read (BnTokjsonAdded *self, BnJson json,
     const BnTokjsonPieces *pieces, GError **error);
 
+/* The same with ids that it has given them before, in their order. FALSE if
+ * they are not as many, or not all below n_tokens. */
+gboolean bn_tokjson_added_read_again (BnTokjsonAdded *self, BnJson json,
+    const uint32_t *ids, size_t n_ids, uint32_t n_tokens, GError **error);
+
 /* The vocabulary of both, not sealed. Tokens of the model are normal, added
  * ones control or user-defined and, if the model does not know them, carry
  * BN_TOKEN_ADDED; in the vocabularies of llama.cpp there is no difference. */

@@ -2,6 +2,7 @@
 /* Joins the members of a model with the code of its algorithm. */
 #include "bn-tokjson-words.h"
 
+#include "bitnet-error.h"
 #include "bn-unigram.h"
 #include "bn-wordpiece.h"
 
@@ -37,6 +38,30 @@ is_byte_level (const BnTokjsonSource *source)
   return TRUE;
 }
 
+/* From the tables of a vocabulary that has some, or from the list. */
+static BnBpe *
+make_byte_bpe (const BnTokjsonSource *source, GError **error)
+{
+  const BnTokjsonModel *model = source->model;
+  gboolean is_compiled = source->vocab->compiled != NULL;
+  g_autoptr (BnBpe) made =
+      is_compiled ? bn_bpe_new_compiled (source->vocab)
+                  : bn_bpe_new (source->vocab, bn_tokjson_count_merges (model));
+
+  if (made == NULL) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "the compiled merges make no sense");
+    return NULL;
+  }
+  if (!is_compiled
+      && !bn_tokjson_foreach_merge (
+          model, source->vocab, add_pair, made, source->cancellable, error))
+    return NULL;
+  if (model->ignore_merges)
+    bn_bpe_ignore_merges (made);
+  return g_steal_pointer (&made);
+}
+
 static gboolean
 byte_word_encode (const void *data, BnScratch *scratch, const uint8_t *word,
     size_t length, unsigned fragment, BnIds *out)
@@ -57,17 +82,13 @@ bn_tokjson_make_byte_model (const BnTokjsonSource *source,
 {
   static const BnModelClass word_model = {
       "bpe", byte_word_encode, byte_word_free};
-  const BnTokjsonModel *model = source->model;
   g_autoptr (BnBpe) made = NULL;
 
   if (!is_byte_level (source))
     return FALSE;
-  made = bn_bpe_new (source->vocab, bn_tokjson_count_merges (model));
-  if (!bn_tokjson_foreach_merge (
-          model, source->vocab, add_pair, made, source->cancellable, error))
+  made = make_byte_bpe (source, error);
+  if (made == NULL)
     return FALSE;
-  if (model->ignore_merges)
-    bn_bpe_ignore_merges (made);
   *bpe = made;
   if (set)
     words->model =

@@ -10,11 +10,17 @@
 #include "bitnet-error.h"
 #include "bn-pipeline.h"
 #include "bn-tokjson-llama.h"
+#include "bn-tokjson-compiled.h"
 #include "bn-tokjson-model.h"
 #include "bn-tokjson-vocab.h"
 #include "bn-tokjson-words.h"
 
 #define VERSION "1.0"
+
+enum {
+  /* Smaller vocabularies are made as fast as they are read. */
+  MIN_COMPILED_TOKENS = 1 << 14,
+};
 
 enum {
   VERSION_MEMBER,
@@ -45,7 +51,8 @@ typedef struct {
   BnTokjsonPieces pieces;
   BnTokjsonAdded added;
   BnTokenizer *tokenizer;
-  BnVocab *vocab; /* until an encoder takes it */
+  BnVocab *vocab;             /* until an encoder takes it */
+  const BnCompiled *compiled; /* of it: then nothing else is read of it */
 } Reader;
 
 static void
@@ -190,6 +197,38 @@ assign_unknown (Reader *self, GError **error)
 }
 
 static gboolean
+read_layouts (Reader *self, GError **error)
+{
+  BnJson json = self->members[POST_PROCESSOR];
+
+  return !bn_json_is_set (json)
+         || bn_layouts_read (json, self->vocab->n_tokens,
+             &self->tokenizer->single, &self->tokenizer->pair, error);
+}
+
+/* What belongs to a vocabulary that was compiled, which has its attributes and
+ * roles already. */
+static gboolean
+read_about_compiled (Reader *self, GError **error)
+{
+  size_t n_ids = 0;
+  const uint32_t *ids =
+      bn_compiled_get (self->compiled, BN_SECTION_ADDED, sizeof *ids, &n_ids);
+
+  if (self->model.kind != BN_TOKJSON_BPE)
+    return bn_json_fail (self->members[MODEL], error, "BPE, as it was");
+  if (!bn_tokjson_added_read_again (&self->added, self->members[ADDED_TOKENS],
+          ids, n_ids, self->vocab->n_tokens, error))
+    return FALSE;
+  if (is_llama_cpp (self))
+    bn_tokjson_convert_added (&self->added);
+  if (!read_layouts (self, error))
+    return FALSE;
+  assign_roles (self);
+  return TRUE;
+}
+
+static gboolean
 read_vocab (Reader *self, GError **error)
 {
   gboolean is_byte_level =
@@ -215,9 +254,7 @@ read_vocab (Reader *self, GError **error)
       is_llama_cpp (self), error);
   if (self->vocab == NULL)
     return FALSE;
-  if (bn_json_is_set (self->members[POST_PROCESSOR])
-      && !bn_layouts_read (self->members[POST_PROCESSOR], self->vocab->n_tokens,
-          &self->tokenizer->single, &self->tokenizer->pair, error))
+  if (!read_layouts (self, error))
     return FALSE;
   assign_roles (self);
   seal_vocab (self);
@@ -256,6 +293,7 @@ make_stages (Reader *self, gboolean has_normalized, BnPipelineStages *stages,
 
     if (bn_tokjson_make_byte_model (
             &source, set, &stages->words, &self->tokenizer->bpe, &local)) {
+      self->tokenizer->set = set;
       if (set)
         self->tokenizer->splitter = g_steal_pointer (&stages->splitter);
       else
@@ -267,6 +305,9 @@ make_stages (Reader *self, gboolean has_normalized, BnPipelineStages *stages,
       return FALSE;
     }
   }
+  if (self->compiled)
+    return bn_json_fail (
+        self->members[MODEL], error, "byte-level BPE, as it was");
   return bn_tokjson_make_word_model (
       &source, &stages->words, &self->tokenizer->char_bpe, error);
 }
@@ -374,6 +415,9 @@ make_decoder (Reader *self, gboolean is_changed, GError **error)
   BnJson json = self->members[DECODER];
   const BnVocab *vocab = tokenizer->vocab;
 
+  if (is_changed && self->compiled)
+    return bn_json_fail (
+        self->members[ADDED_TOKENS], error, "texts that stay, as they did");
   if (is_changed) {
     BnVocab *other = bn_tokjson_vocab_new (
         &self->pieces, &self->added, vocab->spelling, FALSE, error);
@@ -434,7 +478,8 @@ read_sections (Reader *self, GError **error)
 
   if (!find_members (self, error)
       || !bn_tokjson_model_read (&self->model, self->members[MODEL], error)
-      || !read_vocab (self, error))
+      || !(self->compiled ? read_about_compiled (self, error)
+                          : read_vocab (self, error)))
     return FALSE;
   if (is_llama_cpp (self)) {
     if (!make_llama_cpp (self, error))
@@ -449,15 +494,78 @@ read_sections (Reader *self, GError **error)
   return TRUE;
 }
 
+/* Byte-level BPE only. Where added tokens have other texts when they are
+ * decoded, that vocabulary would be made of the document. */
+static void
+save_compiled (const Reader *self, BnStore *store)
+{
+  const BnTokenizer *tokenizer = self->tokenizer;
+  g_autofree uint32_t *ids = g_new (uint32_t, self->added.n_tokens + 1);
+  g_autoptr (BnCompiledWriter) writer = NULL;
+  g_autoptr (GString) skeleton = NULL;
+
+  if (tokenizer->bpe == NULL || tokenizer->decode_vocab
+      || tokenizer->vocab->n_tokens < MIN_COMPILED_TOKENS)
+    return;
+  for (size_t i = 0; i < self->added.n_tokens; i++)
+    ids[i] = self->added.tokens[i].id;
+  skeleton = bn_tokjson_make_skeleton (&self->model);
+  writer = bn_compiled_writer_new ();
+  bn_vocab_compile (tokenizer->vocab, writer);
+  bn_bpe_compile (tokenizer->bpe, writer);
+  bn_compiled_writer_add (
+      writer, BN_SECTION_ADDED, ids, sizeof *ids, self->added.n_tokens);
+  bn_compiled_writer_add (
+      writer, BN_SECTION_JSON, skeleton->str, 1, skeleton->len);
+  bn_store_save (store, writer);
+}
+
+static gboolean
+read_all (Reader *self, BnFidelity fidelity, GError **error)
+{
+  self->tokenizer = g_new0 (BnTokenizer, 1);
+  self->tokenizer->fidelity =
+      fidelity == BN_FIDELITY_AUTO ? BN_FIDELITY_HUGGINGFACE : fidelity;
+  return read_sections (self, error);
+}
+
+BnTokenizer *
+bn_tokjson_read_into (BnJson root, BnFidelity fidelity, BnStore *store,
+    GCancellable *cancellable, GError **error)
+{
+  g_auto (Reader) self = {.root = root, .cancellable = cancellable};
+
+  if (!read_all (&self, fidelity, error))
+    return NULL;
+  if (store)
+    save_compiled (&self, store);
+  return g_steal_pointer (&self.tokenizer);
+}
+
 BnTokenizer *
 bn_tokjson_read (
     BnJson root, BnFidelity fidelity, GCancellable *cancellable, GError **error)
 {
-  g_auto (Reader) self = {.root = root, .cancellable = cancellable};
+  return bn_tokjson_read_into (root, fidelity, NULL, cancellable, error);
+}
 
-  self.tokenizer = g_new0 (BnTokenizer, 1);
-  self.tokenizer->fidelity =
-      fidelity == BN_FIDELITY_AUTO ? BN_FIDELITY_HUGGINGFACE : fidelity;
-  return read_sections (&self, error) ? g_steal_pointer (&self.tokenizer)
-                                      : NULL;
+BnTokenizer *
+bn_tokjson_read_compiled (
+    BnCompiled *compiled, const char *path, BnFidelity fidelity, GError **error)
+{
+  BnJsonDocument document = {.path = path};
+  g_auto (Reader) self = {.compiled = compiled};
+
+  document.text =
+      bn_compiled_get (compiled, BN_SECTION_JSON, 1, &document.size);
+  self.vocab = bn_vocab_new_compiled (compiled);
+  if (document.text == NULL || self.vocab == NULL) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER,
+        "%s: its compiled tables make no sense", path);
+    return NULL;
+  }
+  return bn_json_open (&document, &self.root, error)
+                 && read_all (&self, fidelity, error)
+             ? g_steal_pointer (&self.tokenizer)
+             : NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Vocabularies as compiled tables. What is read was written by ourselves, but
  * whoever could forge the digest must not gain more than wrong tokens: every
- * offset, id and table size is checked here, once. */
+ * offset and table size is checked here, once, and every id of a hash table
+ * where it is used. */
 #include "bn-vocab.h"
 
 /* The parts that are no arrays. */
@@ -79,23 +80,17 @@ read_strings (const BnCompiled *compiled, BnSectionId bytes_id,
 }
 
 gboolean
-bn_vocab_check_slots (
-    const BnVocabSlot *slots, size_t n_slots, uint32_t n_tokens)
+bn_vocab_check_slots (const BnVocabSlot *slots, size_t n_slots)
 {
-  uint32_t lowest = 1, highest = 0;
+  size_t i = 0;
 
   if (n_slots == 0 || (n_slots & (n_slots - 1)) != 0
       || n_slots - 1 > UINT32_MAX)
     return FALSE;
-  /* One more than the id is 0 for free slots and at most n_tokens for others;
-   * two comparisons without a branch do for both. */
-  for (size_t i = 0; i < n_slots; i++) {
-    uint32_t next = slots[i].id + 1;
-
-    lowest = MIN (lowest, next);
-    highest = MAX (highest, next);
-  }
-  return lowest == 0 && highest <= n_tokens;
+  /* Half of them are free as a rule. */
+  while (i < n_slots && slots[i].id != BN_TOKEN_NONE)
+    i++;
+  return i < n_slots;
 }
 
 static gboolean
@@ -105,7 +100,7 @@ read_slots (BnVocab *self)
   const BnVocabSlot *slots = bn_compiled_get (
       self->compiled, BN_SECTION_SLOTS, sizeof *slots, &n_slots);
 
-  if (slots == NULL || !bn_vocab_check_slots (slots, n_slots, self->n_tokens))
+  if (slots == NULL || !bn_vocab_check_slots (slots, n_slots))
     return FALSE;
   self->slots = (BnVocabSlot *) slots;
   self->slot_mask = (uint32_t) (n_slots - 1);
@@ -123,7 +118,7 @@ read_info (BnVocab *self)
       || info->hash != hash_of_seed (info->seed))
     return FALSE;
   self->seed = info->seed;
-  self->n_tokens = self->n_reserved = info->n_tokens;
+  self->n_tokens = self->n_usable = self->n_reserved = info->n_tokens;
   self->spelling = (BnSpelling) info->spelling;
   self->n_duplicates = info->n_duplicates;
   for (int i = 0; i < BN_N_ROLES; i++) {

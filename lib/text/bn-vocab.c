@@ -118,6 +118,8 @@ void
 bn_vocab_free (BnVocab *self)
 {
   if (self->compiled) {
+    if (self->owns_attributes)
+      g_free (self->attributes);
     bn_compiled_free (self->compiled);
     g_free (self);
     return;
@@ -167,8 +169,11 @@ static inline gboolean
 has_text (const BnVocab *self, uint32_t id, const void *text, size_t length)
 {
   size_t own_length;
-  const uint8_t *own = bn_vocab_text (self, id, &own_length);
+  const uint8_t *own;
 
+  if (id >= self->n_usable) /* or of a table that was read */
+    return FALSE;
+  own = bn_vocab_text (self, id, &own_length);
   return own_length == length && bn_equal (own, text, length);
 }
 
@@ -250,8 +255,10 @@ bn_vocab_query_find (const BnVocab *self, BnVocabQuery *query)
   while (self->slots[i].id != BN_TOKEN_NONE && self->slots[i].tag != tag)
     i = (i + 1) & self->slot_mask;
   query->candidate = self->slots[i].id;
-  if (query->candidate != BN_TOKEN_NONE)
+  if (query->candidate < self->n_usable)
     bn_prefetch (&self->texts.offsets[query->candidate]);
+  else
+    query->candidate = BN_TOKEN_NONE;
 }
 
 void
@@ -369,6 +376,41 @@ bn_parse_byte_name (const void *name, size_t length)
 }
 
 static size_t
+spell_text (BnSpelling spelling, const int16_t table[BYTE_LEVEL_END],
+    const uint8_t *text, size_t length, uint8_t *out)
+{
+  switch (spelling) {
+    case BN_SPELLING_BYTE_LEVEL:
+      return spell_byte_level (table, text, length, out);
+    case BN_SPELLING_ESCAPED:
+      return spell_escaped (text, length, out);
+    default:
+      return spell_metaspace (text, length, out);
+  }
+}
+
+size_t
+bn_spell (BnSpelling spelling, const uint8_t *text, size_t length, uint8_t *out)
+{
+  int16_t table[BYTE_LEVEL_END];
+
+  if (spelling == BN_SPELLING_BYTE_LEVEL)
+    fill_byte_table (table);
+  return spell_text (spelling, table, text, length, out);
+}
+
+uint16_t *
+bn_vocab_edit_attributes (BnVocab *self)
+{
+  if (self->compiled && !self->owns_attributes) {
+    self->attributes =
+        g_memdup2 (self->attributes, self->n_tokens * sizeof *self->attributes);
+    self->owns_attributes = TRUE;
+  }
+  return self->attributes;
+}
+
+static size_t
 spell (const BnVocab *self, const int16_t table[BYTE_LEVEL_END], uint32_t id,
     uint8_t *out)
 {
@@ -385,11 +427,7 @@ spell (const BnVocab *self, const int16_t table[BYTE_LEVEL_END], uint32_t id,
     memcpy (out, text, length);
     return length;
   }
-  if (self->spelling == BN_SPELLING_BYTE_LEVEL)
-    return spell_byte_level (table, text, length, out);
-  if (self->spelling == BN_SPELLING_ESCAPED)
-    return spell_escaped (text, length, out);
-  return spell_metaspace (text, length, out);
+  return spell_text (self->spelling, table, text, length, out);
 }
 
 static void
@@ -586,6 +624,7 @@ bn_vocab_seal (BnVocab *self)
 {
   if (self->compiled)
     return;
+  self->n_usable = self->n_tokens;
   index_texts (self);
   assign_roles (self);
   spell_pieces (self);

@@ -87,6 +87,7 @@ typedef struct {
 
 typedef struct {
   uint32_t n_tokens;
+  uint32_t n_usable; /* those from here on are not found by their text */
   uint32_t n_reserved;
   size_t text_reserved;
   BnSpelling spelling;
@@ -100,8 +101,9 @@ typedef struct {
 
   BnVocabSlot *slots;
   uint32_t slot_mask;
-  uint64_t seed;        /* so that nobody can choose texts that collide */
-  BnCompiled *compiled; /* where the arrays are, if they are not ours */
+  uint64_t seed;            /* so that nobody can choose texts that collide */
+  BnCompiled *compiled;     /* where the arrays are, if they are not ours */
+  gboolean owns_attributes; /* in spite of compiled */
 } BnVocab;
 
 /* An empty vocabulary with room for n_tokens whose texts have text_size bytes
@@ -129,6 +131,14 @@ void bn_vocab_compile (const BnVocab *self, BnCompiledWriter *writer);
  * that are still open, by their texts, and corrects attributes as the
  * reference does (tokenizers.md (a)); then lookups and pieces work. */
 void bn_vocab_seal (BnVocab *self);
+
+/* The attributes, to be changed while nobody else reads the vocabulary. */
+uint16_t *bn_vocab_edit_attributes (BnVocab *self);
+
+/* Writes what a text in this spelling is in output: returns the number of
+ * bytes, at most length. */
+size_t bn_spell (
+    BnSpelling spelling, const uint8_t *text, size_t length, uint8_t *out);
 
 /* The lowest id that has this text, or BN_TOKEN_NONE. */
 uint32_t bn_vocab_lookup (const BnVocab *self, const void *text, size_t length);
@@ -211,7 +221,7 @@ bn_equal (const uint8_t *a, const uint8_t *b, size_t size)
              && a[size - 1] == b[size - 1]);
 }
 
-/* Whether an open hash table that was read can be searched: a power of two of
- * slots, one of them free, and no ids from n_tokens on. */
-gboolean bn_vocab_check_slots (
-    const BnVocabSlot *slots, size_t n_slots, uint32_t n_tokens);
+/* Whether a search in an open hash table that was read comes to an end: it has
+ * a power of two of slots, one of them free. Ids are compared where they are
+ * used, so that what is not used is not read. */
+gboolean bn_vocab_check_slots (const BnVocabSlot *slots, size_t n_slots);

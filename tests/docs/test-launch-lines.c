@@ -5,48 +5,7 @@
 #include <gst/gst.h>
 #include <string.h>
 
-static const char program[] = "gst-launch-1.0";
-
-/* The lines of a document with each backslash at an end joined. */
-static GStrv
-read_lines (const char *path)
-{
-  g_autofree char *contents = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GRegex) continuation = g_regex_new ("\\s*\\\\\\n\\s*", 0, 0, NULL);
-  g_autofree char *joined = NULL;
-
-  g_file_get_contents (path, &contents, NULL, &error);
-  g_assert_no_error (error);
-  joined =
-      g_regex_replace_literal (continuation, contents, -1, 0, " ", 0, NULL);
-  return g_strsplit (joined, "\n", -1);
-}
-
-/* What the shell would hand over, without what is not the pipeline: options,
- * a pipe, a redirection. NULL if the line has no launch line. */
-static GStrv
-get_pipeline (const char *line)
-{
-  const char *start = strstr (line, program);
-  g_autoptr (GStrvBuilder) words = g_strv_builder_new ();
-  g_auto (GStrv) argv = NULL;
-
-  /* In the middle of a sentence it is a name, not a command. */
-  if (start == NULL || start[strlen (program)] != ' '
-      || strchr (line, '`') != NULL || strchr (start, '!') == NULL)
-    return NULL;
-  if (!g_shell_parse_argv (start, NULL, &argv, NULL))
-    return NULL;
-  for (char **word = argv + 1; *word != NULL; word++) {
-    if (strcmp (*word, "|") == 0 || strcmp (*word, ">") == 0
-        || strcmp (*word, "&") == 0)
-      break;
-    if ((*word)[0] != '-')
-      g_strv_builder_add (words, *word);
-  }
-  return g_strv_builder_end (words);
-}
+#include "page.h"
 
 static void
 test_line (gconstpointer data)
@@ -90,9 +49,9 @@ main (int argc, char **argv)
 
     if (!g_str_has_suffix (argv[i], ".md"))
       continue;
-    lines = read_lines (argv[i]);
+    lines = page_read_lines (argv[i]);
     for (guint j = 0; lines[j] != NULL; j++) {
-      char **pipeline = get_pipeline (lines[j]);
+      char **pipeline = page_get_pipeline (lines[j]);
       g_autofree char *path =
           g_strdup_printf ("/docs/launch/%s/%u", name, n_lines);
 

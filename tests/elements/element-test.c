@@ -14,12 +14,19 @@ void
 test_start (int *argc, char ***argv)
 {
   g_autofree char *data_home = NULL;
+  g_autofree char *cache = NULL;
+  g_autofree char *hf_home = NULL;
 
   folder = g_dir_make_tmp ("bitnet-elements-XXXXXX", NULL);
   g_assert_nonnull (folder);
   /* GStreamer copies presets to the user's data; not to the real one's. */
   data_home = test_path ("data");
   g_setenv ("XDG_DATA_HOME", data_home, TRUE);
+  /* Nor does what one test finds out help another one. */
+  cache = test_path ("cache");
+  hf_home = test_path ("huggingface");
+  g_setenv ("BITNET_CACHE_DIR", cache, TRUE);
+  g_setenv ("HF_HOME", hf_home, TRUE);
   gst_init (argc, argv);
   g_test_init (argc, argv, NULL);
 }
@@ -33,7 +40,8 @@ remove_folder (const char *path)
   while ((name = g_dir_read_name (dir)) != NULL) {
     g_autofree char *child = g_build_filename (path, name, NULL);
 
-    if (g_file_test (child, G_FILE_TEST_IS_DIR))
+    if (g_file_test (child, G_FILE_TEST_IS_DIR)
+        && !g_file_test (child, G_FILE_TEST_IS_SYMLINK))
       remove_folder (child);
     else
       g_unlink (child);
@@ -63,7 +71,9 @@ char *
 test_write_file (const char *name, const void *data, gsize size)
 {
   char *path = test_path (name);
+  g_autofree char *parent = g_path_get_dirname (path);
 
+  g_assert_cmpint (g_mkdir_with_parents (parent, 0700), ==, 0);
   g_assert_true (g_file_set_contents (path, data, size, NULL));
   return path;
 }
@@ -147,6 +157,17 @@ char *
 test_write_bare_model (const char *name, const TinySpec *spec)
 {
   return write_model (name, spec, NULL, FALSE);
+}
+
+char *
+test_write_sized_model (const char *name, guint n_vocab)
+{
+  TinySpec spec = {.arch = "llama", .n_vocab = n_vocab};
+  g_autoptr (TinyModel) tiny = tiny_model_new (&spec);
+  g_autofree char *empty = test_write_file (name, "", 0); /* and the folder */
+
+  tiny_model_write (tiny, empty);
+  return g_steal_pointer (&empty);
 }
 
 const char *
@@ -397,6 +418,118 @@ test_set_null (GstElement *element)
 
   gst_element_set_state (element, GST_STATE_NULL);
   longest_null_us = MAX (longest_null_us, g_get_monotonic_time () - start);
+}
+
+/* Messages. */
+
+static void
+take_messages (GstBus *bus, GstElement *element, GPtrArray *messages)
+{
+  GstMessage *message;
+
+  while ((message = gst_bus_pop (bus)) != NULL) {
+    if (GST_MESSAGE_SRC (message) == GST_OBJECT_CAST (element))
+      g_ptr_array_add (messages, message);
+    else
+      gst_message_unref (message);
+  }
+}
+
+GPtrArray *
+test_run_and_collect (GstElement *pipeline, const char *name)
+{
+  g_autoptr (GstElement) element =
+      gst_bin_get_by_name (GST_BIN (pipeline), name);
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  GPtrArray *messages =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) gst_message_unref);
+  gboolean at_end = FALSE;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  while (!at_end) {
+    GstMessage *message =
+        gst_bus_timed_pop (bus, TEST_DEADLINE_SECONDS * GST_SECOND);
+
+    g_assert_nonnull (message);
+    at_end = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS
+             || GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR;
+    if (GST_MESSAGE_SRC (message) == GST_OBJECT_CAST (element))
+      g_ptr_array_add (messages, message);
+    else
+      gst_message_unref (message);
+  }
+  gst_element_set_state (pipeline, GST_STATE_READY);
+  take_messages (bus, element, messages);
+  return messages;
+}
+
+const GstStructure *
+test_find_message (GPtrArray *messages, const char *name)
+{
+  for (guint i = 0; i < messages->len; i++) {
+    if (gst_message_has_name (messages->pdata[i], name)
+        && GST_MESSAGE_TYPE (messages->pdata[i]) == GST_MESSAGE_ELEMENT)
+      return gst_message_get_structure (messages->pdata[i]);
+  }
+  return NULL;
+}
+
+/* Repositories that CONTINUE messages name for the first time may come at any
+ * time; they are rare. */
+static void
+check_rate (const GArray *times, guint n_repositories)
+{
+  for (guint i = 0; i < times->len; i++) {
+    guint n = 0;
+
+    for (guint k = i;
+         k < times->len
+         && g_array_index (times, GstClockTime, k)
+                < g_array_index (times, GstClockTime, i) + GST_SECOND;
+         k++)
+      n++;
+    g_assert_cmpuint (n, <=, 10 + n_repositories);
+  }
+}
+
+void
+test_assert_progress (
+    GPtrArray *messages, const char *code, GstProgressType end)
+{
+  g_autoptr (GHashTable) repositories =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (GstClockTime));
+  gboolean is_open = FALSE;
+  guint n = 0;
+
+  for (guint i = 0; i < messages->len; i++) {
+    GstMessage *message = messages->pdata[i];
+    g_autofree char *its_code = NULL;
+    GstProgressType type;
+    const char *repository;
+
+    if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_PROGRESS)
+      continue;
+    gst_message_parse_progress (message, &type, &its_code, NULL);
+    if (strcmp (its_code, code) != 0)
+      continue;
+    g_assert_cmpint (is_open, ==, type != GST_PROGRESS_TYPE_START);
+    is_open =
+        type == GST_PROGRESS_TYPE_START || type == GST_PROGRESS_TYPE_CONTINUE;
+    n += type == GST_PROGRESS_TYPE_START;
+    if (!is_open)
+      g_assert_cmpint (type, ==, end);
+    if (type != GST_PROGRESS_TYPE_CONTINUE)
+      continue;
+    g_array_append_val (times, GST_MESSAGE_TIMESTAMP (message));
+    repository =
+        gst_structure_get_string (gst_message_get_structure (message), "repo");
+    if (repository)
+      g_hash_table_add (repositories, g_strdup (repository));
+  }
+  g_assert_cmpuint (n, ==, 1);
+  g_assert_false (is_open);
+  check_rate (times, g_hash_table_size (repositories));
 }
 
 /* Harness. */

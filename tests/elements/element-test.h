@@ -26,11 +26,13 @@ enum {
   TEST_DEADLINE_SECONDS = 60,
 };
 
-/* gst_init, g_test_init and a folder that test_finish() removes. */
+/* gst_init, g_test_init and a folder that test_finish() removes; caches are
+ * in it. */
 void test_start (int *argc, char ***argv);
 int test_finish (void);
 
-/* A path in the folder; (transfer full). */
+/* A path in the folder; (transfer full). test_write_file() makes folders on
+ * the way. */
 char *test_path (const char *name);
 char *test_write_file (const char *name, const void *data, gsize size);
 
@@ -42,6 +44,9 @@ char *test_write_model (
     const char *name, const TinySpec *spec, TestChangeFunc change);
 /* The same without a tokenizer. */
 char *test_write_bare_model (const char *name, const TinySpec *spec);
+
+/* One without a tokenizer and with n_vocab rows; name may have folders. */
+char *test_write_sized_model (const char *name, guint n_vocab);
 
 /* Models that are written once: small and quick; slow enough to be caught at
  * work; with NaN among its weights. */
@@ -71,6 +76,16 @@ void test_expect_error (
     GstElement *pipeline, GQuark domain, int code, const char *message_part);
 /* NULL, timed: the longest time is printed by test_finish(). */
 void test_set_null (GstElement *element);
+
+/* PLAYING, until EOS or an error, READY; the messages of one element,
+ * (element-type GstMessage). */
+GPtrArray *test_run_and_collect (GstElement *pipeline, const char *element);
+/* The first element message of that name, NULL if there is none. */
+const GstStructure *test_find_message (GPtrArray *messages, const char *name);
+/* Progress of this code: START, then CONTINUE, at most ten a second, then one
+ * of that type. */
+void test_assert_progress (
+    GPtrArray *messages, const char *code, GstProgressType end);
 
 /* Harness: pushes the handles behind caps and segment. */
 void test_push_handles (

@@ -276,6 +276,10 @@ test_uri (void)
   g_assert_false (gst_uri_handler_set_uri (
       GST_URI_HANDLER (source), "http://example.org/x", &error));
   g_assert_error (error, GST_URI_ERROR, GST_URI_ERROR_UNSUPPORTED_PROTOCOL);
+  g_clear_error (&error);
+  g_assert_false (
+      gst_uri_handler_set_uri (GST_URI_HANDLER (source), "hf://alone", &error));
+  g_assert_error (error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI);
   g_assert_true (gst_uri_is_valid ("hf://o/r/f.gguf"));
   g_assert_true (gst_uri_handler_set_uri (
       GST_URI_HANDLER (source), "hf://o/r@main/f.gguf", NULL));
@@ -369,8 +373,8 @@ test_bad_settings (void)
   expect (bad, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE, digest);
   no_digest = g_strdup_printf ("location=%s sha256=abc", test_quick_model ());
   expect (no_digest, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, "abc");
-  expect ("uri=hf://owner/name/file.gguf", GST_RESOURCE_ERROR,
-      GST_RESOURCE_ERROR_OPEN_READ, "not supported by this version");
+  expect ("uri=hf://owner/name/file.gguf offline=true", GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_OPEN_READ, "owner/name");
 }
 
 /* Without a location: the demo model, else a clear error. */
@@ -397,6 +401,30 @@ test_no_location (void)
     g_unsetenv ("BITNET_DATA_DIR");
 }
 
+/* The name of a file may be any bytes; structures hold UTF-8. */
+static void
+test_odd_name (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "m\xff.gguf", NULL);
+  g_autofree char *content = NULL;
+  g_autoptr (GstStructure) stats = NULL;
+  GstHarness *h = gst_harness_new ("ggufsrc");
+  gsize size;
+
+  g_assert_true (
+      g_file_get_contents (test_quick_model (), &content, &size, NULL));
+  g_assert_true (g_file_set_contents (path, content, (gssize) size, NULL));
+  g_object_set (h->element, "location", path, NULL);
+  gst_harness_play (h);
+  gst_buffer_unref (gst_harness_pull (h));
+  g_object_get (h->element, "stats", &stats, NULL);
+  g_assert_nonnull (gst_structure_get_string (stats, "path"));
+  gst_harness_teardown (h);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -415,5 +443,6 @@ main (int argc, char **argv)
   g_test_add_func ("/ggufsrc/bad-files", test_bad_files);
   g_test_add_func ("/ggufsrc/bad-settings", test_bad_settings);
   g_test_add_func ("/ggufsrc/no-location", test_no_location);
+  g_test_add_func ("/ggufsrc/odd-name", test_odd_name);
   return test_finish ();
 }

@@ -162,6 +162,26 @@ test_other_values (gconstpointer data)
   }
 }
 
+/* Whoever inspects the element sees every kind of strategy. */
+static void
+test_strategies (void)
+{
+  g_autoptr (GstElement) element =
+      gst_object_ref_sink (gst_element_factory_make ("tokresolve", NULL));
+  const char *blurb = g_param_spec_get_blurb (g_object_class_find_property (
+      G_OBJECT_GET_CLASS (element), "strategy-order"));
+  g_autoptr (BitnetResolver) resolver = bitnet_resolver_new ();
+  g_autoptr (GVariant) list = bitnet_resolver_list_strategies (resolver, NULL);
+
+  g_assert_cmpuint (g_variant_n_children (list), ==, 5);
+  for (gsize i = 0; i < g_variant_n_children (list); i++) {
+    const char *name;
+
+    g_variant_get_child (list, i, "(&sib)", &name, NULL, NULL);
+    g_assert_nonnull (strstr (blurb, name));
+  }
+}
+
 /* The token is nobody's to read. */
 static void
 test_secret (void)
@@ -215,6 +235,7 @@ main (int argc, char **argv)
     g_test_add_data_func (inspect, elements[i], test_inspect);
   }
   g_test_add_data_func ("/properties/other-values", NULL, test_other_values);
+  g_test_add_func ("/properties/C12/strategies", test_strategies);
   g_test_add_func ("/properties/secret", test_secret);
   return test_finish ();
 }

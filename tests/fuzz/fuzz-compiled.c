@@ -8,6 +8,7 @@
 #include "bn-encoder.h"
 #include "bn-rawbpe.h"
 #include "bn-spm.h"
+#include "bn-tokjson.h"
 #include "fuzz.h"
 
 enum { MIN_SIZE = 64, SIZE_OFFSET = 16, SOURCE_OFFSET = 24 };
@@ -83,6 +84,40 @@ use_encoder (BnEncoder *encoder_, uint32_t n_tokens)
   g_free (ids.data);
 }
 
+/* The document without vocabulary and merges may be any, too. */
+static void
+use_tokjson (GBytes *bytes, const BnDigestKey *key, const BnDigest *source,
+    BnFidelity fidelity)
+{
+  const BnStretch stretch = {sizeof text - 1, BN_TOKEN_NONE, TRUE};
+  const BnInput input = {(const uint8_t *) text, &stretch, 1};
+  const char *problem;
+  BnCompiled *compiled = bn_compiled_new (bytes, key, source, &problem);
+  g_autoptr (BnTokenizer) tokenizer = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) decoded = g_string_new (NULL);
+  BnIds ids = {.n_ids = 0};
+
+  if (compiled == NULL)
+    return;
+  tokenizer = bn_tokjson_read_compiled (compiled, "fuzz", fidelity, &error);
+  if (tokenizer == NULL) {
+    if (error == NULL)
+      abort ();
+    return;
+  }
+  if (!bn_tokenizer_encode (tokenizer, &input, &input, TRUE, &ids))
+    abort ();
+  for (size_t i = 0; i < ids.n_ids; i++) {
+    if (ids.data[i] >= tokenizer->vocab->n_tokens)
+      abort ();
+  }
+  if (tokenizer->decoder)
+    bn_decode_all (
+        tokenizer->decoder, BN_DECODE_SPECIAL, ids.data, ids.n_ids, decoded);
+  g_free (ids.data);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -96,6 +131,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     return 0;
   bn_digest_key_init (&key, secret);
   bytes = make_file (data, size, &key, &source);
+  use_tokjson (bytes, &key, &source, BN_FIDELITY_HUGGINGFACE);
+  use_tokjson (bytes, &key, &source, BN_FIDELITY_LLAMA_CPP);
   for (int model = 0; model < 3; model++) {
     const BnPretok *pretok = bn_pretok_find ("gpt-2");
     uint32_t n_tokens, sum = 0;

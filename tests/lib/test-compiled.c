@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Compiled tables: what the second start reads is what the first has made, and
  * nothing else is ever believed. */
+#define _GNU_SOURCE /* memmem() */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -393,6 +394,194 @@ test_space (Fixture *self, gconstpointer data)
   g_assert_cmpuint (count_files (self, ".tmp-1"), ==, 0);
 }
 
+/* Notes of files on disk. */
+
+static BnGguf *
+open_file (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+  BnGguf *gguf = bn_gguf_open (path, NULL, &error);
+
+  g_assert_no_error (error);
+  return gguf;
+}
+
+static BitnetTokenizer *
+start_file (const char *path)
+{
+  g_autoptr (BnGguf) gguf = open_file (path);
+  g_autoptr (GError) error = NULL;
+  BitnetTokenizer *tokenizer =
+      bitnet_tokenizer_new_from_gguf (gguf, BITNET_FIDELITY_AUTO, NULL, &error);
+
+  g_assert_no_error (error);
+  return tokenizer;
+}
+
+/* Whether there is a note of a file, and tables of what it says. */
+static gboolean
+has_note (const char *path)
+{
+  g_autoptr (BnGguf) gguf = open_file (path);
+  const BnFileId *id = bn_gguf_get_file_id (gguf, 0);
+  g_autofree char *pre = bn_gguf_dup_string (gguf, "tokenizer.ggml.pre");
+  g_autoptr (GByteArray) identity = g_byte_array_new ();
+  g_autoptr (BnStore) store = bn_store_open ();
+  g_autoptr (BnCompiled) compiled = NULL;
+
+  if (pre == NULL)
+    pre = g_strdup ("default");
+  g_byte_array_append (identity, (const guint8 *) id, sizeof *id);
+  g_byte_array_append (identity, (const guint8 *) pre, (guint) strlen (pre));
+  if (!bn_store_recall (store, identity->data, identity->len, id->mtime_ns))
+    return FALSE;
+  compiled = bn_store_load (store);
+  return compiled != NULL;
+}
+
+/* Starts until there is a note, which takes a moment after each change. */
+static void
+start_until_noted (const char *path)
+{
+  gint64 deadline = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
+
+  while (!has_note (path)) {
+    g_autoptr (BitnetTokenizer) tokenizer = start_file (path);
+
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+  }
+}
+
+static char *
+find_file (Fixture *self, const char *end)
+{
+  g_autoptr (GDir) dir = g_dir_open (self->folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (dir))) {
+    if (g_str_has_suffix (name, end))
+      return g_build_filename (self->folder, name, NULL);
+  }
+  g_assert_not_reached ();
+}
+
+static void
+test_note (Fixture *self, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (self->root, "m.gguf", NULL);
+  g_autofree char *copy = g_build_filename (self->root, "n.gguf", NULL);
+  gsize size;
+  const char *content = g_bytes_get_data (self->gguf, &size);
+  g_autofree char *expected = NULL, *found = NULL, *file = NULL;
+  g_autoptr (BitnetTokenizer) first = NULL, second = NULL, third = NULL;
+
+  write_file (path, content, size);
+  first = start_file (path);
+  expected = describe (first);
+  g_assert_cmpuint (count_files (self, ".note"), ==, 0);
+  start_until_noted (path);
+  g_assert_cmpuint (count_files (self, ".note"), ==, 1);
+  g_assert_cmpuint (count_files (self, ".btok"), ==, 1);
+  second = start_file (path);
+  g_assert_true (is_mapped (second));
+  found = describe (second);
+  g_assert_cmpstr (found, ==, expected);
+
+  /* Another file of the same content has tables, but no note. */
+  write_file (copy, content, size);
+  g_assert_false (has_note (copy));
+  start_until_noted (copy);
+  g_assert_cmpuint (count_files (self, ".btok"), ==, 1);
+  g_assert_cmpuint (count_files (self, ".note"), ==, 2);
+
+  /* Tables that are gone are made again, in spite of the note. */
+  file = get_file (self);
+  g_assert_cmpint (unlink (file), ==, 0);
+  third = start_file (path);
+  g_assert_false (is_mapped (third));
+  g_assert_cmpuint (count_files (self, ".btok"), ==, 1);
+}
+
+/* A change of the file or the tables is seen. */
+static void
+test_note_changes (Fixture *self, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (self->root, "m.gguf", NULL);
+  gsize size, table_size;
+  const char *original = g_bytes_get_data (self->gguf, &size);
+  g_autofree char *content = g_memdup2 (original, size);
+  g_autofree char *file = NULL, *table = NULL;
+  char *token;
+
+  write_file (path, content, size);
+  start_until_noted (path);
+
+  /* One byte of the tables, in place. */
+  file = get_file (self);
+  g_assert_true (g_file_get_contents (file, &table, &table_size, NULL));
+  for (gsize i = 0; i < 8; i++) {
+    int handle = g_open (file, O_WRONLY | O_CLOEXEC, 0);
+    gsize pos = i * (table_size - 1) / 7;
+    char byte = (char) (table[pos] ^ 1);
+    g_autoptr (BitnetTokenizer) tokenizer = NULL;
+
+    g_assert_cmpint (pwrite (handle, &byte, 1, (off_t) pos), ==, 1);
+    close (handle);
+    tokenizer = start_file (path);
+    g_assert_false (is_mapped (tokenizer));
+    start_until_noted (path);
+  }
+
+  /* One token of the file, in place. */
+  token = memmem (content, size, "t16999", 6);
+  g_assert_nonnull (token);
+  token[1] = 'x';
+  {
+    int handle = g_open (path, O_WRONLY | O_CLOEXEC, 0);
+    g_autoptr (BitnetTokenizer) tokenizer = NULL;
+
+    g_assert_cmpint (pwrite (handle, token, 6, token - content), ==, 6);
+    close (handle);
+    tokenizer = start_file (path);
+    g_assert_cmpuint (
+        bitnet_tokenizer_lookup (tokenizer, "tx6999"), !=, BITNET_TOKEN_NONE);
+    g_assert_cmpuint (
+        bitnet_tokenizer_lookup (tokenizer, "t16999"), ==, BITNET_TOKEN_NONE);
+  }
+}
+
+/* Notes that are wrong, of others or of another name. */
+static void
+test_note_broken (Fixture *self, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (self->root, "m.gguf", NULL);
+  gsize size, note_size;
+  const char *content = g_bytes_get_data (self->gguf, &size);
+  g_autofree char *note = NULL, *note_content = NULL, *moved = NULL;
+
+  write_file (path, content, size);
+  start_until_noted (path);
+  note = find_file (self, ".note");
+  g_assert_true (g_file_get_contents (note, &note_content, &note_size, NULL));
+  for (gsize i = 0; i < note_size; i++) {
+    note_content[i] ^= 0x10;
+    write_file (note, note_content, note_size);
+    g_assert_false (has_note (path));
+    write_file (note, note_content, i);
+    g_assert_false (has_note (path));
+    note_content[i] ^= 0x10;
+  }
+  start_until_noted (path);
+
+  g_assert_cmpint (chmod (note, 0644), ==, 0);
+  g_assert_false (has_note (path));
+  start_until_noted (path);
+  moved = g_strconcat (note, "x", NULL);
+  g_assert_cmpint (rename (note, moved), ==, 0);
+  g_assert_cmpint (symlink (moved, note), ==, 0);
+  g_assert_false (has_note (path));
+}
+
 /* Real vocabularies, with the texts that belong to them. */
 static void
 test_goldens (Fixture *self, gconstpointer data)
@@ -559,6 +748,10 @@ main (int argc, char **argv)
   ADD ("folder", FALSE, test_folder);
   ADD ("race", FALSE, test_race);
   ADD ("space", FALSE, test_space);
+  ADD ("note/bpe", FALSE, test_note);
+  ADD ("note/spm", TRUE, test_note);
+  ADD ("note/changes", FALSE, test_note_changes);
+  ADD ("note/broken", FALSE, test_note_broken);
   ADD ("goldens", FALSE, test_goldens);
   return g_test_run ();
 }

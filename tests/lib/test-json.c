@@ -84,9 +84,10 @@ test_refused (void)
         g_strdup_printf (" at offset %" G_GSIZE_FORMAT ",", cases[i].offset);
     g_autofree char *expected =
         g_strdup_printf (", expected %s", cases[i].expected);
+    g_autofree char *escaped = g_strescape (cases[i].text, NULL);
 
     open_text (&it, cases[i].text, strlen (cases[i].text));
-    g_test_message ("%s", cases[i].text);
+    g_test_message ("%s", escaped);
     g_assert_false (it.is_open);
     g_assert_error (it.error, BITNET_ERROR, BITNET_ERROR_TOKENIZER);
     g_test_message ("%s", it.error->message);

@@ -714,20 +714,27 @@ test_overlap (void)
   expect_ids (hf, "<1>xy2>", 0, of_hf);
 }
 
-/* A file may carry a tokenizer.json, which says more than the other keys. */
+/* A file may carry a tokenizer.json, which says more than the other keys, and
+ * counts if it has the tokens that they list. */
 static void
 test_embedded (void)
 {
   g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+  g_autoptr (TestVocab) bare = test_vocab_new_bpe ();
   g_autofree char *json = make_tokenizer_json ();
   g_autofree char *larger = NULL;
   g_autoptr (BitnetTokenizer) embedded = NULL, keys = NULL, broken = NULL;
-  g_autoptr (BitnetTokenizer) too_large = NULL;
+  g_autoptr (BitnetTokenizer) too_large = NULL, other = NULL;
 
+  test_vocab_set_string (bare, "tokenizer.huggingface.json", json);
+  test_vocab_set_string (bare, "tokenizer.chat_template", "T");
+  test_vocab_remove (bare, "tokenizer.ggml.tokens");
+  embedded = load_gguf (bare, BITNET_FIDELITY_AUTO);
   test_vocab_set_string (vocab, "tokenizer.huggingface.json", json);
-  test_vocab_set_string (vocab, "tokenizer.chat_template", "T");
-  embedded = load_gguf (vocab, BITNET_FIDELITY_AUTO);
   keys = load_gguf (vocab, BITNET_FIDELITY_LLAMA_CPP);
+  other = load_gguf (vocab, BITNET_FIDELITY_AUTO);
+  g_assert_cmpstr (
+      bitnet_tokenizer_get_id (other), ==, bitnet_tokenizer_get_id (keys));
   expect_ids (embedded, "hello", 0, "104 101 108 108 111");
   g_assert_cmpuint (bitnet_tokenizer_get_vocab_size (embedded), ==, 258);
   g_assert_cmpstr (bitnet_tokenizer_get_chat_template (embedded), ==, "T");

@@ -6,6 +6,7 @@
 #include "bitnet-error.h"
 #include "bitnet-tokenizer-private.h"
 #include "gguf/bn-gguf.h"
+#include "resolve/bn-matrix.h"
 #include "test-vocab.h"
 
 #define KEY "tokenizer.ggml."
@@ -668,27 +669,116 @@ test_id (void)
       bitnet_tokenizer_get_id (other_merges));
 }
 
-/* DESIGN: a file without the key gets what its family implies. */
+/* Adds tokens up to n_tokens, with the landmarks of a family among them. */
+static void
+add_landmarks (TestVocab *vocab, guint32 n_tokens, const char *family)
+{
+  const GArray *landmarks =
+      bn_matrix_find (bn_matrix_get (), family)->landmarks;
+  g_autoptr (BitnetTokenizer) base = build (vocab);
+  guint next = 0;
+
+  for (guint32 id = bitnet_tokenizer_get_vocab_size (base); id < n_tokens;
+       id++) {
+    g_autofree char *text = g_strdup_printf ("t%u", id);
+
+    while (next < landmarks->len
+           && g_array_index (landmarks, BnLandmark, next).id < id)
+      next++;
+    if (next < landmarks->len
+        && g_array_index (landmarks, BnLandmark, next).id == id)
+      test_vocab_add (
+          vocab, g_array_index (landmarks, BnLandmark, next).text, 1, 0);
+    else
+      test_vocab_add (vocab, text, 1, 0);
+  }
+}
+
+/* DESIGN: a file without the key gets what its family implies. That numbers
+ * are those of a family proves nothing. */
 static void
 test_pre_missing (void)
 {
-  g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
-  g_autoptr (BitnetTokenizer) tokenizer = NULL, bitnet = NULL;
-  char text[32];
+  static const struct {
+    const char *architecture;
+    const char *landmarks; /* of that family */
+    const char *pre;
+  } cases[] = {
+      {"bitnet-b1.58", "llama-3", "llama-bpe"},
+      {"llama", "llama-3", "llama-bpe"},
+      {"of-its-own", "llama-3", "llama-bpe"},
+      {"bitnet-b1.58", "falcon", "default"},
+  };
+  g_autoptr (TestVocab) small = test_vocab_new_bpe ();
+  g_autoptr (BitnetTokenizer) tokenizer = NULL;
 
-  test_vocab_remove (vocab, KEY "pre");
-  tokenizer = build (vocab);
+  test_vocab_remove (small, KEY "pre");
+  tokenizer = build (small);
   g_assert_cmpstr (bitnet_tokenizer_get_pre (tokenizer), ==, "default");
 
-  test_vocab_set_string (vocab, "general.architecture", "bitnet-b1.58");
-  for (guint32 id = bitnet_tokenizer_get_vocab_size (tokenizer); id < 128256;
-       id++) {
-    g_snprintf (text, sizeof text, "t%u", id);
-    test_vocab_add (vocab, text, 1, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+    g_autoptr (BitnetTokenizer) repaired = NULL;
+
+    test_vocab_remove (vocab, KEY "pre");
+    test_vocab_set_string (
+        vocab, "general.architecture", cases[i].architecture);
+    add_landmarks (vocab, 128256, cases[i].landmarks);
+    repaired = build (vocab);
+    g_assert_cmpstr (bitnet_tokenizer_get_pre (repaired), ==, cases[i].pre);
+    g_assert_cmpint (bitnet_tokenizer_get_add_bos (repaired), ==,
+        strcmp (cases[i].pre, "llama-bpe") == 0);
   }
-  bitnet = build (vocab);
-  g_assert_cmpstr (bitnet_tokenizer_get_pre (bitnet), ==, "llama-bpe");
-  g_assert_true (bitnet_tokenizer_get_add_bos (bitnet));
+}
+
+/* Whoever asks for a known way to cut text gets one or an error. */
+static void
+test_pre_flags (void)
+{
+  static const struct {
+    const char *pre; /* NULL: the key is missing */
+    BnGgufTokenizerFlags flags;
+    const char *result; /* NULL: UNKNOWN_PRETOKENIZER */
+    gboolean is_default;
+  } cases[] = {
+      {NULL, 0, "default", TRUE},
+      {NULL, BN_GGUF_REQUIRE_PRE, NULL, FALSE},
+      {NULL, BN_GGUF_DEFAULT_PRE, "default", TRUE},
+      {"no-such-pre", 0, NULL, FALSE},
+      {"no-such-pre", BN_GGUF_REQUIRE_PRE, NULL, FALSE},
+      {"no-such-pre", BN_GGUF_DEFAULT_PRE, "default", TRUE},
+      {"default", BN_GGUF_REQUIRE_PRE, "default", FALSE},
+      {"qwen2", BN_GGUF_REQUIRE_PRE, "qwen2", FALSE},
+      {"qwen2", BN_GGUF_DEFAULT_PRE, "qwen2", FALSE},
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (TestVocab) vocab = test_vocab_new_bpe ();
+    g_autoptr (GBytes) bytes = NULL;
+    g_autoptr (BnGguf) gguf = NULL;
+    g_autoptr (BitnetTokenizer) tokenizer = NULL;
+    g_autoptr (GError) error = NULL;
+    gboolean is_default = !cases[i].is_default;
+
+    if (cases[i].pre)
+      test_vocab_set_string (vocab, KEY "pre", cases[i].pre);
+    else
+      test_vocab_remove (vocab, KEY "pre");
+    bytes = test_vocab_to_bytes (vocab);
+    gguf = bn_gguf_new_from_bytes (bytes, "test.gguf", &error);
+    g_assert_no_error (error);
+    tokenizer = bitnet_tokenizer_new_from_gguf_full (
+        gguf, BITNET_FIDELITY_AUTO, cases[i].flags, &is_default, NULL, &error);
+    g_assert_cmpint (is_default, ==, cases[i].is_default);
+    if (cases[i].result) {
+      g_assert_no_error (error);
+      g_assert_cmpstr (
+          bitnet_tokenizer_get_pre (tokenizer), ==, cases[i].result);
+    } else {
+      g_assert_null (tokenizer);
+      g_assert_error (error, BITNET_ERROR, BITNET_ERROR_UNKNOWN_PRETOKENIZER);
+    }
+  }
 }
 
 static void
@@ -758,16 +848,21 @@ test_errors (void)
   static const struct {
     void (*damage) (TestVocab *vocab);
     const char *message; /* a part of it */
+    BitnetError code;
   } errors[] = {
-      {set_model_plamo, "\"plamo2\""},
-      {set_model_none, "has no tokenizer"},
-      {remove_model, KEY "model is missing"},
-      {remove_tokens, KEY "tokens is missing"},
-      {remove_merges, KEY "merges is missing"},
-      {set_pre_unknown, "\"no-such-pre\""},
-      {set_tokens_string, "expected an array of strings"},
-      {set_merges_number, "expected an array of strings"},
-      {add_long_specials, "bytes of special tokens"},
+      {set_model_plamo, "\"plamo2\"", BITNET_ERROR_UNSUPPORTED_TOKENIZER},
+      {set_model_none, "has no tokenizer", BITNET_ERROR_NO_EMBEDDED_TOKENIZER},
+      {remove_model, KEY "model is missing",
+          BITNET_ERROR_NO_EMBEDDED_TOKENIZER},
+      {remove_tokens, KEY "tokens is missing",
+          BITNET_ERROR_NO_EMBEDDED_TOKENIZER},
+      {remove_merges, KEY "merges is missing", BITNET_ERROR_TOKENIZER},
+      {set_pre_unknown, "\"no-such-pre\"", BITNET_ERROR_UNKNOWN_PRETOKENIZER},
+      {set_tokens_string, "expected an array of strings",
+          BITNET_ERROR_TOKENIZER},
+      {set_merges_number, "expected an array of strings",
+          BITNET_ERROR_TOKENIZER},
+      {add_long_specials, "bytes of special tokens", BITNET_ERROR_TOKENIZER},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (errors); i++) {
@@ -776,7 +871,7 @@ test_errors (void)
 
     errors[i].damage (vocab);
     g_assert_null (try_build (vocab, &error));
-    g_assert_error (error, BITNET_ERROR, BITNET_ERROR_TOKENIZER);
+    g_assert_error (error, BITNET_ERROR, (int) errors[i].code);
     g_test_message ("%s", error->message);
     g_assert_nonnull (strstr (error->message, errors[i].message));
     g_assert_nonnull (strstr (error->message, "test.gguf"));
@@ -891,6 +986,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tokenizer/eog/corrections", test_eog_corrections);
   g_test_add_func ("/tokenizer/id", test_id);
   g_test_add_func ("/tokenizer/pre-missing", test_pre_missing);
+  g_test_add_func ("/tokenizer/pre-flags", test_pre_flags);
   g_test_add_func ("/tokenizer/errors", test_errors);
   g_test_add_func ("/tokenizer/oddities", test_oddities);
   g_test_add_func ("/tokenizer/cancelled", test_cancelled);

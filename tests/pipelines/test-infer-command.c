@@ -94,6 +94,11 @@ test_json (void)
   g_assert_true (json_object_has_member (object, "prefill_ms"));
   g_assert_true (json_object_has_member (object, "decode_ms"));
   g_assert_true (json_object_has_member (object, "tokens_per_second"));
+  g_assert_cmpfloat (
+      json_object_get_double_member (object, "first_token_ms"), >, 0);
+  object = json_object_get_object_member (object, "tokenizer");
+  g_assert_cmpstr (
+      json_object_get_string_member (object, "strategy"), ==, "model-embedded");
 }
 
 /* The program, started with text on its standard input. */
@@ -240,14 +245,41 @@ test_failures (void)
     g_assert_nonnull (strstr (outcome.err, cases[i].part));
     g_assert_cmpstr (outcome.out, ==, "");
   }
-  for (guint i = 0; i < 2; i++) { /* C48 */
+  {
     const char *arguments[] = {
-        "infer", "-m", bare, "-p", "x", i ? "--strict" : NULL, NULL};
+        "infer", "-m", bare, "-p", "x", "--strict", NULL};
     g_auto (TestOutcome) outcome = test_spawn (arguments);
 
     g_assert_cmpint (outcome.status, ==, 1);
+    g_assert_cmpstr (outcome.out, ==, "");
     g_assert_nonnull (strstr (outcome.err, "bare.gguf"));
+    /* C29, C44: every attempt, and what to try. */
+    g_assert_nonnull (strstr (outcome.err, "1. model-embedded"));
+    g_assert_nonnull (strstr (outcome.err, "2. generic"));
+    g_assert_nonnull (strstr (outcome.err, "Try:\n  - "));
   }
+}
+
+/* C48: a last resort, with a warning, unless strict. */
+static void
+test_last_resort (void)
+{
+  static const TinySpec spec = {.arch = "llama"};
+  g_autofree char *bare = test_write_bare_model ("lax.gguf", &spec);
+  const char *arguments[] = {
+      "infer", "-m", bare, "-p", "x", "-n", "4", "--json", NULL};
+  g_auto (TestOutcome) outcome = test_spawn (arguments);
+  g_autoptr (JsonNode) node = json_from_string (outcome.out, NULL);
+  JsonObject *tokenizer;
+
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_true (g_str_has_prefix (outcome.err, "bitnet infer: warning: "));
+  g_assert_nonnull (node);
+  tokenizer =
+      json_object_get_object_member (json_node_get_object (node), "tokenizer");
+  g_assert_cmpstr (
+      json_object_get_string_member (tokenizer, "strategy"), ==, "backup");
+  g_assert_true (json_object_get_boolean_member (tokenizer, "fallback"));
 }
 
 /* C52. */
@@ -312,6 +344,7 @@ int
 main (int argc, char **argv)
 {
   test_start (&argc, &argv);
+  g_unsetenv ("BITNET_STRICT_TOKENIZERS");
   g_test_add_func ("/infer-command/text", test_text);
   g_test_add_func ("/infer-command/ids", test_ids);
   g_test_add_func ("/infer-command/json", test_json);
@@ -320,6 +353,7 @@ main (int argc, char **argv)
   g_test_add_func ("/infer-command/C50/seed", test_seed);
   g_test_add_func ("/infer-command/sampling", test_sampling);
   g_test_add_func ("/infer-command/failures", test_failures);
+  g_test_add_func ("/infer-command/C48/last-resort", test_last_resort);
   g_test_add_func ("/infer-command/C52/help", test_help);
   g_test_add_func ("/infer-command/interrupt", test_interrupt);
   g_test_add_func ("/infer-command/C46/demo", test_demo);

@@ -324,6 +324,51 @@ test_tokenizer_json (void)
   g_rmdir (folder);
 }
 
+enum { MAX_CACHED_MS = 100 };
+
+/* What the search costs, of every kind; no start asks the network. */
+static void
+test_discovery (void)
+{
+  static const char *const figures[] = {"discovery_ms", "load_cold_ms",
+      "load_disk_ms", "cold_ms", "disk_ms", "memory_ms", "first_token_cold_ms",
+      "first_token_disk_ms", "share_cold_percent", "share_disk_percent"};
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+  g_auto (TestOutcome) outcome = test_spawn_line (
+      "bench --tokenizer-discovery-overhead -r 1 --starts 3 --json");
+  g_auto (TestOutcome) table = test_spawn_line (
+      "benchmark --tokenizer-discovery-overhead -r 1 --starts 1");
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  g_assert_cmpstr (
+      json_object_get_string_member (root, "strategy"), ==, "model-embedded");
+  for (gsize i = 0; i < G_N_ELEMENTS (figures); i++) {
+    JsonObject *figure = json_object_get_object_member (root, figures[i]);
+
+    g_assert_cmpfloat (json_object_get_double_member (figure, "min"), <=,
+        json_object_get_double_member (figure, "median"));
+    g_assert_cmpfloat (json_object_get_double_member (figure, "max"), >, 0);
+  }
+  g_assert_cmpfloat (
+      json_object_get_double_member (root, "overhead_cold_percent"), >=, 0);
+  g_assert_cmpfloat (
+      json_object_get_double_member (root, "overhead_disk_percent"), >=, 0);
+  g_assert_cmpfloat (
+      json_object_get_double_member (
+          json_object_get_object_member (root, "disk_ms"), "min"),
+      <, MAX_CACHED_MS);
+  g_assert_cmpint (json_object_get_int_member (root, "starts"), ==, 3);
+  g_assert_cmpint (json_object_get_int_member (root, "requests"), ==, 0);
+  g_assert_cmpint (table.status, ==, 0);
+  g_assert_nonnull (strstr (table.out, "overhead of the search"));
+  g_assert_nonnull (strstr (table.out, "\n0 requests to the network in 1 "));
+}
+
 /* Ctrl-C after the head of the table, in the middle of a long run. */
 static void
 test_interrupt (void)
@@ -355,6 +400,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
   g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
   g_test_add_func ("/tools/bench/tokenizer/json", test_tokenizer_json);
+  g_test_add_func ("/tools/bench/C69-C87-C88-C93/discovery", test_discovery);
   g_test_add_func ("/tools/bench/interrupt", test_interrupt);
   return g_test_run ();
 }

@@ -48,7 +48,9 @@ test_json (void)
   static const char *const keys[] = {"path", "version", "n_files", "size", "id",
       "architecture", "name", "quantization", "vocab_size", "context_length",
       "embedding_length", "block_count", "n_parameters", "n_tensors",
-      "tokenizer", "metadata", "tensors", NULL};
+      "tokenizer", "discovery", "metadata", "tensors", NULL};
+  static const char *const discovery_keys[] = {
+      "path", "architecture", "name", "embedded-tokenizer", "candidates"};
   static const char *const tensor_keys[] = {
       "name", "type", "shape", "offset", "size", "file", NULL};
   g_autofree char *path = seed_path ("example.gguf");
@@ -65,6 +67,13 @@ test_json (void)
       json_object_get_string_member (root, "architecture"), ==, "llama");
   g_assert_true (json_object_get_null_member (root, "name"));
   g_assert_true (json_object_get_null_member (root, "tokenizer"));
+
+  object = json_object_get_object_member (root, "discovery");
+  for (gsize i = 0; i < G_N_ELEMENTS (discovery_keys); i++)
+    g_assert_true (json_object_has_member (object, discovery_keys[i]));
+  g_assert_false (json_object_has_member (object, "family"));
+  g_assert_false (
+      json_object_get_boolean_member (object, "embedded-tokenizer"));
 
   object = json_object_get_object_member (root, "metadata");
   g_assert_cmpint (
@@ -96,7 +105,7 @@ test_text (void)
   static const char *const parts[] = {"File\n", "\nModel\n", "\nTokenizer\n",
       "\nMetadata\n", "\nTensors by type\n",
       "general.architecture = \"llama\"\n", "x.a = 2 x int32\n", "320 bytes",
-      "t1 "};
+      "t1 ", "\n  family           -\n"};
   g_autofree char *path = seed_path ("example.gguf");
   const char *arguments[] = {"inspect", path, "--tensors", NULL};
   g_auto (TestOutcome) outcome = test_spawn (arguments);

@@ -118,6 +118,60 @@ test_second_work (void)
       text, "Loading: 100 %\nPacking: 50 %\nPacking: 100 %\n"));
 }
 
+static void
+report_rate (gpointer label, gpointer unused)
+{
+  char *changing = g_strdup (label); /* it need not stay where it is */
+
+  tool_progress_rate (25, 100, 12.3e6, 65, changing);
+  memset (changing, 'x', strlen (changing));
+  g_free (changing);
+  tool_progress_rate (100, 100, 0, -1, label);
+  tool_progress_end ();
+}
+
+static void
+test_rate (void)
+{
+  int fds[2], master, slave;
+  g_autofree char *lines = NULL;
+  g_autofree char *bar = NULL;
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  lines = capture (fds[1], fds[0], report_rate, (gpointer) "Fetching a file");
+  g_assert_cmpstr (lines, ==,
+      "Fetching a file: 25 % 12.3 MB/s 1:05\nFetching a file: 100 %\n");
+  g_assert_cmpint (openpty (&master, &slave, NULL, NULL, NULL), ==, 0);
+  bar = capture (slave, master, report_rate, (gpointer) "Fetching a file");
+  g_assert_nonnull (strstr (bar, "]  25 % 12.3 MB/s 1:05"));
+}
+
+static void
+report_texts (gpointer label, gpointer unused)
+{
+  tool_progress_text (label);
+  tool_progress_text (label);
+  tool_progress_text ("Asking for another");
+  tool_progress_end ();
+}
+
+/* A line for each, or one place for all. */
+static void
+test_texts (void)
+{
+  int fds[2], master, slave;
+  g_autofree char *lines = NULL;
+  g_autofree char *bar = NULL;
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  lines = capture (fds[1], fds[0], report_texts, (gpointer) "Asking for one");
+  g_assert_cmpstr (lines, ==, "Asking for one\nAsking for another\n");
+  g_assert_cmpint (openpty (&master, &slave, NULL, NULL, NULL), ==, 0);
+  bar = capture (slave, master, report_texts, (gpointer) "Asking for one");
+  g_assert_null (strchr (bar, '\n'));
+  g_assert_true (g_str_has_suffix (bar, "Asking for another\033[K\r\033[K"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -126,5 +180,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tool/C49/bar", test_bar);
   g_test_add_func ("/tool/C49/unknown-total", test_unknown_total);
   g_test_add_func ("/tool/C49/second-work", test_second_work);
+  g_test_add_func ("/tool/C49/rate", test_rate);
+  g_test_add_func ("/tool/C49/texts", test_texts);
   return g_test_run ();
 }

@@ -291,3 +291,27 @@ test_vocab_new_spm (void)
   test_vocab_add (self, "<tool>", USER_DEFINED, 0);
   return self;
 }
+
+char *
+test_vocab_new_json (guint n_tokens)
+{
+  g_autoptr (GString) text = g_string_new (
+      "{\"version\":\"1.0\",\"added_tokens\":[],\"normalizer\":null,"
+      "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+      "\"trim_offsets\":true,\"use_regex\":true},\"post_processor\":null,"
+      "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
+      "\"dropout\":null,\"unk_token\":null,\"vocab\":{");
+
+  for (guint i = 0; i < n_tokens; i++) {
+    guint8 byte = (guint8) i;
+    g_autofree char *token =
+        i < 256 ? test_vocab_spell (&byte, 1) : g_strdup_printf ("unused%u", i);
+
+    g_string_append (text, i > 0 ? ",\"" : "\"");
+    if (*token == '"' || *token == '\\')
+      g_string_append_c (text, '\\');
+    g_string_append_printf (text, "%s\":%u", token, i);
+  }
+  g_string_append (text, "},\"merges\":[]}}");
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}

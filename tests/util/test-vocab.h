@@ -39,3 +39,8 @@ TestVocab *test_vocab_new_bpe (void);
 /* SentencePiece: <unk>, <s>, </s>, 256 byte tokens, pieces up to "▁hello" and
  * "▁world", a user-defined "<tool>". */
 TestVocab *test_vocab_new_spm (void);
+
+/* The bytes as a byte-level BPE without merges in the form of tokenizer.json,
+ * then tokens that no text gives, n_tokens (at least 256) in all. (transfer
+ * full) */
+char *test_vocab_new_json (guint n_tokens);
