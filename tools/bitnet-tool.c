@@ -12,6 +12,8 @@ enum {
   REDRAW_INTERVAL_US = 100 * 1000,
   LINE_STEP_PERCENT = 10,
   BYTES_PER_MB = 1000 * 1000,
+  SECONDS_PER_MINUTE = 60,
+  MAX_ETA = 100 * 60 * 60, /* seconds; more is no estimate */
 };
 
 static GOptionContext *
@@ -72,17 +74,49 @@ tool_parse_options (int *argc, char ***argv, const GOptionEntry *entries,
   return TRUE;
 }
 
+/* Characters of kept may stay, whatever they are. */
+static char *
+escape (const char *text, const char *kept)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *out = g_string_new (NULL);
+
+  for (const char *p = valid; *p; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+
+    if (g_unichar_isprint (c) || g_utf8_strchr (kept, -1, c))
+      g_string_append_unichar (out, c);
+    else
+      g_string_append_printf (out, "\\x%02x", c);
+  }
+  return g_string_free (out, FALSE);
+}
+
+char *
+tool_make_printable (const char *text)
+{
+  return escape (text, "");
+}
+
+char *
+tool_make_printable_lines (const char *text)
+{
+  return escape (text, "\n");
+}
+
 int
 tool_fail (const char *command, const char *format, ...)
 {
   g_autofree char *message = NULL;
+  g_autofree char *shown = NULL;
   va_list args;
 
   va_start (args, format);
   message = g_strdup_vprintf (format, args);
   va_end (args);
+  shown = tool_make_printable_lines (message);
   tool_progress_end ();
-  fprintf (stderr, "bitnet %s: %s\n", command, message);
+  fprintf (stderr, "bitnet %s: %s\n", command, shown);
   return EXIT_FAILED;
 }
 
@@ -90,13 +124,15 @@ int
 tool_fail_usage (const char *command, const char *format, ...)
 {
   g_autofree char *message = NULL;
+  g_autofree char *shown = NULL;
   va_list args;
 
   va_start (args, format);
   message = g_strdup_vprintf (format, args);
   va_end (args);
+  shown = tool_make_printable_lines (message);
   fprintf (stderr, "bitnet %s: %s; bitnet %s --help says more\n", command,
-      message, command);
+      shown, command);
   return EXIT_USAGE;
 }
 
@@ -112,32 +148,52 @@ tool_finish_output (const char *command)
  * from its own thread. */
 static GMutex progress_lock;
 static struct {
-  const char *label;  /* of the work that is shown; NULL = none */
+  char *label;        /* of the work that is shown; NULL = none */
   gint64 drawn_at_us; /* when the bar was drawn last */
   guint next_percent; /* at which the next line is due */
 } progress;
 
+/* " 12.3 MB/s 1:05", as far as it is known; (transfer full). */
+static char *
+format_rate (double rate, double eta)
+{
+  g_autofree char *speed =
+      rate > 0 ? g_strdup_printf (" %.1f MB/s", rate / BYTES_PER_MB)
+               : g_strdup ("");
+  guint seconds;
+
+  if (!(eta >= 0 && eta < MAX_ETA))
+    return g_steal_pointer (&speed);
+  seconds = (guint) (eta + 0.5);
+  return g_strdup_printf ("%s %u:%02u", speed, seconds / SECONDS_PER_MINUTE,
+      seconds % SECONDS_PER_MINUTE);
+}
+
 static void
-draw_bar (const char *label, guint64 done, guint64 total)
+draw_bar (
+    const char *label, guint64 done, guint64 total, double rate, double eta)
 {
   char bar[BAR_WIDTH + 1];
   guint filled = total ? (guint) (BAR_WIDTH * ((double) done / total)) : 0;
+  g_autofree char *speed = format_rate (rate, eta);
 
   if (total == 0) {
-    fprintf (
-        stderr, "\r%s: %.1f MB\033[K", label, (double) done / BYTES_PER_MB);
+    fprintf (stderr, "\r%s: %.1f MB%s\033[K", label,
+        (double) done / BYTES_PER_MB, speed);
     return;
   }
   memset (bar, '#', filled);
   memset (bar + filled, ' ', BAR_WIDTH - filled);
   bar[BAR_WIDTH] = '\0';
-  fprintf (
-      stderr, "\r%s [%s] %3.0f %%\033[K", label, bar, 100.0 * done / total);
+  fprintf (stderr, "\r%s [%s] %3.0f %%%s\033[K", label, bar,
+      100.0 * done / total, speed);
 }
 
 static void
-print_line (const char *label, guint64 done, guint64 total)
+print_line (
+    const char *label, guint64 done, guint64 total, double rate, double eta)
 {
+  g_autofree char *speed = NULL;
   guint percent;
 
   if (total == 0)
@@ -145,30 +201,59 @@ print_line (const char *label, guint64 done, guint64 total)
   percent = (guint) (100.0 * done / total);
   if (percent < progress.next_percent)
     return;
-  fprintf (stderr, "%s: %u %%\n", label, percent);
+  speed = format_rate (rate, eta);
+  fprintf (stderr, "%s: %u %%%s\n", label, percent, speed);
   progress.next_percent = (percent / LINE_STEP_PERCENT + 1) * LINE_STEP_PERCENT;
 }
 
-void
-tool_progress (guint64 done, guint64 total, gpointer label)
+/* TRUE if the work is another one than before. */
+static gboolean
+set_label (const char *label)
 {
-  const char *name = label ? label : "Progress";
+  if (g_strcmp0 (progress.label, label) == 0)
+    return FALSE;
+  g_free (progress.label);
+  progress.label = g_strdup (label);
+  progress.drawn_at_us = 0;
+  progress.next_percent = LINE_STEP_PERCENT;
+  return TRUE;
+}
+
+void
+tool_progress_rate (
+    guint64 done, guint64 total, double rate, double eta, const char *label)
+{
   gint64 now = g_get_monotonic_time ();
 
   g_mutex_lock (&progress_lock);
   if (total != 0)
     done = MIN (done, total);
-  if (progress.label == NULL || strcmp (progress.label, name) != 0) {
-    progress.label = name;
-    progress.drawn_at_us = 0;
-    progress.next_percent = LINE_STEP_PERCENT;
-  }
+  set_label (label);
   if (!isatty (STDERR_FILENO)) {
-    print_line (name, done, total);
+    print_line (label, done, total, rate, eta);
   } else if (done == total
              || now - progress.drawn_at_us >= REDRAW_INTERVAL_US) {
-    draw_bar (name, done, total);
+    draw_bar (label, done, total, rate, eta);
     progress.drawn_at_us = now;
+  }
+  g_mutex_unlock (&progress_lock);
+}
+
+void
+tool_progress (guint64 done, guint64 total, gpointer label)
+{
+  tool_progress_rate (done, total, 0, -1, label ? label : "Progress");
+}
+
+void
+tool_progress_text (const char *text)
+{
+  g_mutex_lock (&progress_lock);
+  if (set_label (text)) {
+    if (isatty (STDERR_FILENO))
+      fprintf (stderr, "\r%s\033[K", text);
+    else
+      fprintf (stderr, "%s\n", text);
   }
   g_mutex_unlock (&progress_lock);
 }
@@ -179,7 +264,7 @@ tool_progress_end (void)
   g_mutex_lock (&progress_lock);
   if (progress.label != NULL && isatty (STDERR_FILENO))
     fputs ("\r\033[K", stderr);
-  progress.label = NULL;
+  g_clear_pointer (&progress.label, g_free);
   g_mutex_unlock (&progress_lock);
 }
 

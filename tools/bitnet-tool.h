@@ -26,6 +26,12 @@ int cmd_logits (int argc, char **argv);
 int cmd_infer (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
 int cmd_bench_tokenizer (int argc, char **argv); /* bench --tokenizer */
+int cmd_bench_discovery (
+    int argc, char **argv); /* bench --tokenizer-discovery-overhead */
+int cmd_cache (int argc, char **argv);
+int cmd_pull (int argc, char **argv);
+int cmd_resolve (int argc, char **argv);
+int cmd_strategies (int argc, char **argv);
 int cmd_synth (int argc, char **argv);
 int cmd_quantize (int argc, char **argv);
 int cmd_template (int argc, char **argv);
@@ -36,6 +42,11 @@ int cmd_template (int argc, char **argv);
 gboolean tool_parse_options (int *argc, char ***argv,
     const GOptionEntry *entries, const char *parameters, const char *summary,
     const char *description, int *status);
+
+/* Text without what a terminal could take for a command; the second form keeps
+ * ends of lines. (transfer full) */
+char *tool_make_printable (const char *text);
+char *tool_make_printable_lines (const char *text);
 
 /* Prints "bitnet NAME: message" to stderr; returns EXIT_FAILED. */
 int tool_fail (const char *command, const char *format, ...)
@@ -53,6 +64,12 @@ int tool_finish_output (const char *command);
  * percent otherwise. Signature of BitnetProgressFunc; user_data is the label.
  * tool_progress_end() clears the bar. */
 void tool_progress (guint64 done, guint64 total, gpointer label);
+/* The same with bytes per second (0: unknown) and seconds to go (-1:
+ * unknown). */
+void tool_progress_rate (
+    guint64 done, guint64 total, double rate, double eta, const char *label);
+/* Work that cannot be measured: its text in place of the bar, or a line. */
+void tool_progress_text (const char *text);
 void tool_progress_end (void);
 
 /* A file at a path relative to the folder of the running program, for a

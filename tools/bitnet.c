@@ -14,10 +14,14 @@ static const BitnetCommand commands[] = {
     {"inspect", "Show what a model file contains", cmd_inspect},
     {"tokenize", "Turn text into token ids", cmd_tokenize},
     {"detokenize", "Turn token ids into text", cmd_detokenize},
+    {"resolve", "Find the tokenizer of a model", cmd_resolve},
+    {"strategies", "List the ways to find a tokenizer", cmd_strategies},
+    {"pull", "Fetch a model from a hub", cmd_pull},
+    {"cache", "Show and tidy what was fetched", cmd_cache},
     {"template", "Write a conversation as a model wants it", cmd_template},
     {"quantize", "Write a model in another type", cmd_quantize},
     {"logits", "Compute what a model predicts after given tokens", cmd_logits},
-    {"bench", "Measure how fast a model runs", cmd_bench},
+    {"bench", "Measure how fast a model runs (also: benchmark)", cmd_bench},
     {"synth", "Write a model of random weights", cmd_synth},
     {NULL, NULL, NULL},
 };
@@ -35,6 +39,8 @@ print_overview (FILE *out)
          "\nExamples:\n"
          "  bitnet infer -p \"Once upon a time\"\n"
          "  bitnet infer -m model.gguf -p \"Why is the sky blue?\" -n 64\n"
+         "  bitnet infer -m owner/name:Q4_K_M -p \"Hello\"\n"
+         "  bitnet resolve -m model.gguf\n"
          "  bitnet inspect model.gguf\n"
          "\nExit status:\n"
          "  0 done, 1 failed, 2 wrong command line, 130 interrupted\n",
@@ -54,6 +60,8 @@ set_locale (void)
 static const BitnetCommand *
 find_command (const char *name)
 {
+  if (strcmp (name, "benchmark") == 0)
+    name = "bench";
   for (const BitnetCommand *c = commands; c->name; c++) {
     if (strcmp (name, c->name) == 0)
       return c;

@@ -40,7 +40,7 @@ typedef struct {
   int n_runs;
   int batch_size;
   char *threads;
-  gboolean json, tokenizer;
+  gboolean json, tokenizer, discovery;
 } Options;
 
 /* One row of the table. */
@@ -333,6 +333,10 @@ parse (Options *options, int *argc, char ***argv, int *status)
       {"tokenizer", 0, 0, G_OPTION_ARG_NONE, &options->tokenizer,
           "Measure the tokenizer on text files; --tokenizer --help says more",
           NULL},
+      {"tokenizer-discovery-overhead", 0, 0, G_OPTION_ARG_NONE,
+          &options->discovery,
+          "Measure what finding the tokenizer costs; with --help it says more",
+          NULL},
       {NULL},
   };
 
@@ -346,7 +350,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "  bitnet bench -m model.gguf\n"
           "  bitnet bench -m model.gguf -p 512 -n 128 -t 1,2 -r 5\n"
           "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
-          "  bitnet bench --tokenizer -m model.gguf english.txt",
+          "  bitnet bench --tokenizer -m model.gguf english.txt\n"
+          "  bitnet bench --tokenizer-discovery-overhead -m model.gguf",
           status))
     return FALSE;
   *status = EXIT_USAGE;
@@ -378,10 +383,10 @@ run (Bench *self, GError **error)
 }
 
 static gboolean
-has_tokenizer_option (int argc, char **argv)
+has_option (int argc, char **argv, const char *option)
 {
   for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++) {
-    if (strcmp (argv[i], "--tokenizer") == 0)
+    if (strcmp (argv[i], option) == 0)
       return TRUE;
   }
   return FALSE;
@@ -397,8 +402,10 @@ cmd_bench (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   int status;
 
-  if (has_tokenizer_option (argc, argv))
+  if (has_option (argc, argv, "--tokenizer"))
     return cmd_bench_tokenizer (argc, argv);
+  if (has_option (argc, argv, "--tokenizer-discovery-overhead"))
+    return cmd_bench_discovery (argc, argv);
   if (!parse (&options, &argc, &argv, &status))
     return status;
   bench.options = tool_engine_make_options (&options.engine, &error);

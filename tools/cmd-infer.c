@@ -9,6 +9,8 @@
  * runs the bus, infer's and its downstream's write and collect, and nothing
  * is read from what they collect before the pipeline is back in NULL. */
 #include "bitnet-tool.h"
+#include "tool-bench.h"
+#include "tool-record.h"
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -25,6 +27,7 @@
 enum {
   LINES_DELAY_US = 2 * 1000 * 1000, /* in a log quick loads say nothing */
   NS_PER_MS = 1000 * 1000,
+  US_PER_MS = 1000,
 };
 
 /* An option that is a property. */
@@ -90,7 +93,11 @@ static const Setting settings[] = {
     {"template", 0, "tokenize", "template",
         "Chat template: auto, none, a name or a file [auto]", "T"},
     {"tokenizer", 0, "tokresolve", "tokenizer",
-        "Tokenizer file to use and no other", "FILE"},
+        "Tokenizer file, folder or repository to use and no other", "REF"},
+    {"tokenizer-repo", 0, "tokresolve", "tokenizer-repo",
+        "Repository that has the tokenizer", "OWNER/NAME"},
+    {"timeout", 0, "tokresolve", "timeout",
+        "Seconds to find it on the network; 0 = no limit [300]", "S"},
 };
 
 typedef struct {
@@ -112,12 +119,14 @@ typedef struct {
   const Options *options;
   GMainLoop *loop;
   GstElement *pipeline;
-  GstElement *tokresolve, *tokenize, *infer, *detokenize, *sink;
+  GstElement *source, *tokresolve, *tokenize, *infer, *detokenize, *sink;
   int status;
   gint64 started_us;
   GstStructure *generation; /* of the message bitnet-generation */
+  GstStructure *resolution; /* of the message tokenizer-resolved */
   GString *text;            /* sink's thread */
   GArray *ids;              /* infer's thread; of guint32 */
+  gint64 first_us;          /* infer's thread: when the first token came */
 } Run;
 
 /* Options. */
@@ -139,7 +148,9 @@ new_entries (Options *options)
 {
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &options->model,
-          "Model file; without it the demo model", "FILE"},
+          "Model file, or one on a hub: hf://owner/name/file.gguf or "
+          "owner/name[:quantization]; without it the demo model",
+          "FILE|REF"},
       {"prompt", 'p', 0, G_OPTION_ARG_FILENAME, &options->prompt,
           "What to answer; without it the text on standard input", "TEXT"},
       {"system-prompt", 's', 0, G_OPTION_ARG_FILENAME, &options->system_prompt,
@@ -153,11 +164,11 @@ new_entries (Options *options)
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of text", NULL},
       {"strict", 0, 0, G_OPTION_ARG_NONE, &options->strict,
-          "Refuse a last-resort tokenizer", NULL},
+          "Refuse doubtful tokenizers and a last resort", NULL},
       {"offline", 0, 0, G_OPTION_ARG_NONE, &options->offline,
           "Never use the network", NULL},
       {"auto-download", 0, 0, G_OPTION_ARG_NONE, &options->auto_download,
-          "Fetch a tokenizer that is not here (the default)", NULL},
+          "Fetch a model or tokenizer that is not here (the default)", NULL},
       {"no-auto-download", 0, 0, G_OPTION_ARG_NONE, &options->no_auto_download,
           "Fetch nothing", NULL},
   };
@@ -184,6 +195,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Examples:\n"
           "  bitnet infer -p \"Once upon a time\"\n"
           "  bitnet infer -m model.gguf -p \"Why is the sky blue?\" -n 64\n"
+          "  bitnet infer -m owner/name:Q4_K_M -p \"Hello\" --auto-download\n"
+          "  bitnet infer -m model.gguf -p \"Hello\" --strict --offline\n"
           "  bitnet infer -m model.gguf -p \"Q: 2+2?\" --template none "
           "--temperature 0 --stop \"Q:\"\n"
           "  echo \"Tell a story\" | bitnet infer -m model.gguf --json\n"
@@ -194,10 +207,21 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "  gst-launch-1.0 -q ggufsrc location=model.gguf ! tokresolve ! "
           "tokenize prompt=Test ! infer ! detokenize newline=true ! fdsink\n"
           "\n"
+          "Keys of the JSON object: text, ids, prompt_tokens, "
+          "generated_tokens, finish_reason,\nprefill_ms, decode_ms, "
+          "tokens_per_second, first_token_ms (since the start), tokenizer\n"
+          "{strategy, source, from_cache, fallback, duration_ms}.\n"
+          "\n"
           "Exit status: 0 done, 1 failed, 2 wrong command line, "
           "130 interrupted.",
           status))
     return FALSE;
+  if (options->auto_download && options->no_auto_download) {
+    tool_fail_usage (
+        COMMAND, "--auto-download and --no-auto-download exclude each other");
+    *status = EXIT_USAGE;
+    return FALSE;
+  }
   if (*argc > 1) {
     tool_fail (COMMAND,
         "there is no argument \"%s\"; the prompt goes behind "
@@ -303,6 +327,8 @@ on_tokens (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   Run *run = user_data;
   GstMapInfo map;
 
+  if (run->first_us == 0)
+    run->first_us = g_get_monotonic_time ();
   if (gst_buffer_map (GST_PAD_PROBE_INFO_BUFFER (info), &map, GST_MAP_READ)) {
     for (gsize i = 0; i + sizeof (guint32) <= map.size; i += sizeof (guint32)) {
       guint32 id = GST_READ_UINT32_LE (map.data + i);
@@ -411,43 +437,66 @@ apply_options (Run *run)
     g_object_set (run->tokresolve, "strict", TRUE, NULL);
   if (options->offline)
     g_object_set (run->tokresolve, "offline", TRUE, NULL);
+  if (options->offline || options->no_auto_download)
+    g_object_set (run->source, "offline", TRUE, NULL);
   if (options->auto_download || options->no_auto_download)
     g_object_set (
         run->tokresolve, "allow-download", !options->no_auto_download, NULL);
   return TRUE;
 }
 
+/* A path, or what ggufsrc takes as a model on a hub. */
+static void
+set_model (GstElement *source, const char *model)
+{
+  static const char *const hosts[] = {"hf.co/", "huggingface.co/"};
+  g_autofree char *uri = NULL;
+  g_autofree char *demo = NULL;
+
+  if (model == NULL) {
+    demo = tool_default_model ();
+    model = demo;
+  }
+  if (!bitnet_hub_is_reference (model)) {
+    g_object_set (source, "location", model, NULL);
+    return;
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (hosts); i++) {
+    if (g_str_has_prefix (model, hosts[i]))
+      model += strlen (hosts[i]);
+  }
+  uri = g_str_has_prefix (model, "hf://") ? g_strdup (model)
+                                          : g_strconcat ("hf://", model, NULL);
+  g_object_set (source, "uri", uri, NULL);
+}
+
 static gboolean
 build_pipeline (Run *run, GError **error)
 {
-  g_autofree char *model = NULL;
-  GstElement *source;
   g_autoptr (GstPad) pad = NULL;
 
   run->pipeline = gst_pipeline_new (NULL);
-  source = gst_element_factory_make ("ggufsrc", "ggufsrc");
+  run->source = gst_element_factory_make ("ggufsrc", "ggufsrc");
   run->tokresolve = gst_element_factory_make ("tokresolve", "tokresolve");
   run->tokenize = gst_element_factory_make ("tokenize", "tokenize");
   run->infer = gst_element_factory_make ("infer", "infer");
   run->detokenize = gst_element_factory_make ("detokenize", "detokenize");
   run->sink = gst_element_factory_make ("fakesink", "sink");
-  if (!source || !run->tokresolve || !run->tokenize || !run->infer
+  if (!run->source || !run->tokresolve || !run->tokenize || !run->infer
       || !run->detokenize || !run->sink) {
     g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
         "an element is missing; are the GStreamer core elements installed?");
     return FALSE;
   }
-  gst_bin_add_many (GST_BIN (run->pipeline), source, run->tokresolve,
+  gst_bin_add_many (GST_BIN (run->pipeline), run->source, run->tokresolve,
       run->tokenize, run->infer, run->detokenize, run->sink, NULL);
-  if (!gst_element_link_many (source, run->tokresolve, run->tokenize,
+  if (!gst_element_link_many (run->source, run->tokresolve, run->tokenize,
           run->infer, run->detokenize, run->sink, NULL)) {
     g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
         "the elements cannot be linked");
     return FALSE;
   }
-  model = run->options->model ? g_strdup (run->options->model)
-                              : tool_default_model ();
-  g_object_set (source, "location", model, NULL);
+  set_model (run->source, run->options->model);
   g_object_set (run->sink, "sync", FALSE, "signal-handoffs", TRUE, NULL);
   g_signal_connect (run->sink, "handoff", G_CALLBACK (on_text), run);
   pad = gst_element_get_static_pad (run->infer, "src");
@@ -464,21 +513,79 @@ quit (Run *run, int status)
   g_main_loop_quit (run->loop);
 }
 
+/* A search or a download: ends a line for each repository, else a bar. */
+static gboolean
+show_transfer (const GstStructure *s)
+{
+  const char *nick = gst_structure_get_string (s, "phase");
+  g_autoptr (GEnumClass) phases = g_type_class_ref (BITNET_TYPE_PHASE);
+  const GEnumValue *phase =
+      nick ? g_enum_get_value_by_nick (phases, nick) : NULL;
+  BitnetProgress progress = {.eta = -1};
+  guint64 total = 0;
+
+  if (phase == NULL)
+    return FALSE;
+  progress.phase = (BitnetPhase) phase->value;
+  progress.repository = (char *) gst_structure_get_string (s, "repo");
+  progress.file = (char *) gst_structure_get_string (s, "file");
+  gst_structure_get (s, "bytes-done", G_TYPE_UINT64, &progress.bytes_done,
+      "bytes-total", G_TYPE_UINT64, &total, "rate", G_TYPE_DOUBLE,
+      &progress.rate, "eta", G_TYPE_DOUBLE, &progress.eta, NULL);
+  gst_structure_get_boolean (s, "cached", &progress.cached);
+  progress.bytes_total = total > 0 ? (gint64) total : -1;
+  tool_transfer (&progress, NULL);
+  return TRUE;
+}
+
 static void
 show_progress (Run *run, GstMessage *message)
 {
   const GstStructure *s = gst_message_get_structure (message);
-  gint64 delay_us = isatty (STDERR_FILENO) ? 0 : LINES_DELAY_US;
+  gboolean is_terminal = isatty (STDERR_FILENO);
+  gint64 delay_us = is_terminal ? 0 : LINES_DELAY_US;
+  g_autofree char *text = NULL;
   GstProgressType type;
   guint64 done, total;
 
-  gst_message_parse_progress (message, &type, NULL, NULL);
-  if (type != GST_PROGRESS_TYPE_CONTINUE)
+  gst_message_parse_progress (message, &type, NULL, &text);
+  if (type != GST_PROGRESS_TYPE_CONTINUE) {
     tool_progress_end ();
-  else if (g_get_monotonic_time () - run->started_us > delay_us
-           && gst_structure_get_uint64 (s, "bytes-done", &done)
-           && gst_structure_get_uint64 (s, "bytes-total", &total))
+    return;
+  }
+  if (show_transfer (s)
+      || g_get_monotonic_time () - run->started_us <= delay_us)
+    return;
+  if (gst_structure_get_uint64 (s, "bytes-done", &done)
+      && gst_structure_get_uint64 (s, "bytes-total", &total))
     tool_progress (done, total, (gpointer) "Loading");
+  else if (is_terminal)
+    tool_progress_text (text);
+}
+
+/* What the details of an error add: the report of the search, which names
+ * every attempt and what to try. */
+static void
+show_details (GstMessage *message)
+{
+  const GstStructure *details = NULL;
+  const char *text = NULL;
+
+  gst_message_parse_error_details (message, &details);
+  if (details != NULL)
+    text = gst_structure_get_string (details, "text");
+  if (text != NULL) {
+    g_autofree char *shown = tool_make_printable_lines (text);
+
+    fprintf (stderr, "%s\n", shown);
+  }
+}
+
+static void
+keep_structure (GstStructure **kept, GstMessage *message)
+{
+  gst_clear_structure (kept);
+  *kept = gst_structure_copy (gst_message_get_structure (message));
 }
 
 static gboolean
@@ -491,6 +598,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
     case GST_MESSAGE_ERROR:
       gst_message_parse_error (message, &error, NULL);
       quit (run, tool_fail (COMMAND, "%s", error->message));
+      show_details (message);
       break;
     case GST_MESSAGE_WARNING:
       gst_message_parse_warning (message, &error, NULL);
@@ -500,11 +608,10 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
       show_progress (run, message);
       break;
     case GST_MESSAGE_ELEMENT:
-      if (gst_message_has_name (message, "bitnet-generation")) {
-        gst_clear_structure (&run->generation);
-        run->generation =
-            gst_structure_copy (gst_message_get_structure (message));
-      }
+      if (gst_message_has_name (message, "bitnet-generation"))
+        keep_structure (&run->generation, message);
+      else if (gst_message_has_name (message, "tokenizer-resolved"))
+        keep_structure (&run->resolution, message);
       break;
     case GST_MESSAGE_APPLICATION:
       if (gst_message_has_name (message, MESSAGE_UNWRITABLE))
@@ -582,6 +689,30 @@ add_generation (JsonBuilder *builder, const GstStructure *s)
   json_builder_add_double_value (builder, rate);
 }
 
+/* What a person or a monitor wants to know of the search. */
+static void
+add_resolution (JsonBuilder *builder, const GstStructure *s)
+{
+  static const char *const texts[] = {"strategy", "source"};
+  gboolean from_cache = FALSE, fallback = FALSE;
+  double duration_ms = 0;
+
+  gst_structure_get (s, "from-cache", G_TYPE_BOOLEAN, &from_cache, NULL);
+  gst_structure_get (s, "fallback", G_TYPE_BOOLEAN, &fallback, NULL);
+  gst_structure_get (s, "duration-ms", G_TYPE_DOUBLE, &duration_ms, NULL);
+  json_builder_set_member_name (builder, "tokenizer");
+  json_builder_begin_object (builder);
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    tool_json_add_string (
+        builder, texts[i], gst_structure_get_string (s, texts[i]));
+  json_builder_set_member_name (builder, "from_cache");
+  json_builder_add_boolean_value (builder, from_cache);
+  json_builder_set_member_name (builder, "fallback");
+  json_builder_add_boolean_value (builder, fallback);
+  tool_json_add_double (builder, "duration_ms", duration_ms);
+  json_builder_end_object (builder);
+}
+
 static void
 print_json (const Run *run)
 {
@@ -599,6 +730,11 @@ print_json (const Run *run)
   json_builder_end_array (builder);
   if (run->generation)
     add_generation (builder, run->generation);
+  if (run->first_us > 0)
+    tool_json_add_double (builder, "first_token_ms",
+        (double) (run->first_us - run->started_us) / US_PER_MS);
+  if (run->resolution)
+    add_resolution (builder, run->resolution);
   json_builder_end_object (builder);
   root = json_builder_get_root (builder);
   text = json_to_string (root, FALSE);
@@ -610,6 +746,7 @@ run_clear (Run *run)
 {
   gst_clear_object (&run->pipeline);
   gst_clear_structure (&run->generation);
+  gst_clear_structure (&run->resolution);
   g_string_free (run->text, TRUE);
   g_array_unref (run->ids);
 }

@@ -144,6 +144,16 @@ add_tokenizer (JsonBuilder *builder, BitnetModel *model, const BnGguf *gguf)
   json_builder_end_object (builder);
 }
 
+/* What follows from all that for the search of a tokenizer. */
+static void
+add_discovery (JsonBuilder *builder, BitnetDiscovery *discovery)
+{
+  g_autoptr (GVariant) variant = bitnet_discovery_to_variant (discovery);
+
+  json_builder_set_member_name (builder, "discovery");
+  json_builder_add_value (builder, json_gvariant_serialize (variant));
+}
+
 static void
 add_tensors (JsonBuilder *builder, const BnGguf *gguf)
 {
@@ -174,6 +184,8 @@ print_json (BitnetModel *model, const BnGguf *gguf, gboolean with_tensors)
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (JsonNode) root = NULL;
   g_autofree char *text = NULL;
+  g_autoptr (BitnetDiscovery) discovery =
+      bitnet_discovery_new_from_model (model);
   g_autofree char *path =
       g_filename_display_name (bitnet_model_get_path (model));
 
@@ -195,6 +207,7 @@ print_json (BitnetModel *model, const BnGguf *gguf, gboolean with_tensors)
   add_number (builder, "n_parameters", bitnet_model_get_n_parameters (model));
   add_number (builder, "n_tensors", bn_gguf_get_n_tensors (gguf));
   add_tokenizer (builder, model, gguf);
+  add_discovery (builder, discovery);
   json_builder_set_member_name (builder, "metadata");
   json_builder_begin_object (builder);
   for (size_t i = 0; i < bn_gguf_get_n_kvs (gguf); i++)
@@ -258,8 +271,25 @@ print_token (const char *label, const BnGguf *gguf, const char *key)
 }
 
 static void
+print_family (BitnetDiscovery *discovery)
+{
+  GPtrArray *candidates = bitnet_discovery_get_candidates (discovery);
+
+  print_text ("family", bitnet_discovery_get_family (discovery));
+  for (guint i = 0; i < candidates->len; i++) {
+    const BitnetCandidate *candidate = g_ptr_array_index (candidates, i);
+
+    printf ("  %-*s %s%s\n", LABEL_WIDTH, i == 0 ? "repositories" : "",
+        candidate->repository, candidate->is_gated ? " (gated)" : "");
+  }
+}
+
+static void
 print_tokenizer (BitnetModel *model, const BnGguf *gguf)
 {
+  g_autoptr (BitnetDiscovery) discovery =
+      bitnet_discovery_new_from_model (model);
+  const char *implied = bitnet_discovery_get_implied_pre (discovery);
   g_autofree char *algorithm =
       bn_gguf_dup_string (gguf, "tokenizer.ggml.model");
   g_autofree char *pre = bn_gguf_dup_string (gguf, "tokenizer.ggml.pre");
@@ -267,14 +297,18 @@ print_tokenizer (BitnetModel *model, const BnGguf *gguf)
   puts ("\nTokenizer");
   if (!bitnet_model_has_tokenizer (model)) {
     puts ("  none");
+    print_family (discovery);
     return;
   }
   print_text ("model", algorithm);
   print_text ("pre", pre);
+  if (implied)
+    print_text ("implied pre", implied);
   print_number (
       "tokens", bn_gguf_find_kv (gguf, "tokenizer.ggml.tokens")->count);
   print_token ("BOS", gguf, "tokenizer.ggml.bos_token_id");
   print_token ("EOS", gguf, "tokenizer.ggml.eos_token_id");
+  print_family (discovery);
 }
 
 static void
@@ -438,8 +472,12 @@ cmd_inspect (int argc, char **argv)
           "Keys of the JSON object: path, version, n_files, size (bytes), id,\n"
           "architecture, name, quantization, vocab_size, context_length,\n"
           "embedding_length, block_count, n_parameters, n_tensors, tokenizer\n"
-          "{model, pre, n_tokens, bos, eos}, metadata {every key of the file;\n"
-          "arrays as {type, count}} and, with --tensors, tensors [{name, "
+          "{model, pre, n_tokens, bos, eos}, discovery {what follows for the\n"
+          "search of a tokenizer: family, implied-pre, rows, tokens,\n"
+          "candidates ...; what is not known is left out}, metadata {every "
+          "key\n"
+          "of the file; arrays as {type, count}} and, with --tensors, tensors "
+          "[{name, "
           "type,\n"
           "shape, offset, size, file}] where shape begins with the contiguous\n"
           "dimension and offset counts from the start of the file. What the\n"

@@ -22,14 +22,6 @@ tool_get_peak_memory (void)
               : 0;
 }
 
-char *
-tool_make_printable (const char *text)
-{
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
-
-  return g_strescape (valid, valid);
-}
-
 GArray *
 tool_parse_threads (const char *command, const char *text)
 {

@@ -13,9 +13,6 @@ enum {
  * say. */
 guint64 tool_get_peak_memory (void);
 
-/* Text without what a terminal could take for a command. */
-char *tool_make_printable (const char *text);
-
 /* "1,2" as an array of guint; NULL, with a message, if it is something
  * else. */
 GArray *tool_parse_threads (const char *command, const char *text);
