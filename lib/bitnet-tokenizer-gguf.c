@@ -75,9 +75,8 @@ static gboolean fail (GError **error, const BnGguf *gguf, const char *format,
 static gboolean fail_as (BitnetError code, GError **error, const BnGguf *gguf,
     const char *format, ...) G_GNUC_PRINTF (4, 5);
 
-static void
-set_error (BitnetError code, GError **error, const BnGguf *gguf,
-    const char *format, va_list args)
+static void G_GNUC_PRINTF (4, 0) set_error (BitnetError code, GError **error,
+    const BnGguf *gguf, const char *format, va_list args)
 {
   g_autofree char *message = g_strdup_vprintf (format, args);
 

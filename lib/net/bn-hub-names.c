@@ -162,7 +162,7 @@ static gboolean
 is_host (const char *host, const char *endpoint)
 {
   static const char *const hosts[] = {
-      DEFAULT_HOST, "www." DEFAULT_HOST, SHORT_HOST};
+      DEFAULT_HOST, ("www." DEFAULT_HOST), SHORT_HOST};
   g_autoptr (GUri) uri =
       endpoint ? g_uri_parse (endpoint, G_URI_FLAGS_NONE, NULL) : NULL;
 

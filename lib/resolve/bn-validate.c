@@ -64,8 +64,8 @@ bn_validation_clear (BnValidation *self)
   self->verified = BN_VERIFIED_NOT;
 }
 
-static void
-set_error (GError **error, const char *format, va_list args, const char *end)
+static void G_GNUC_PRINTF (2, 0) set_error (
+    GError **error, const char *format, va_list args, const char *end)
 {
   g_autofree char *message = g_strdup_vprintf (format, args);
 

@@ -61,8 +61,7 @@ tool_fixture_write (
   return path;
 }
 
-static TestOutcome
-run (const char *format, va_list args)
+static TestOutcome G_GNUC_PRINTF (1, 0) run (const char *format, va_list args)
 {
   g_autofree char *line = g_strdup_vprintf (format, args);
   g_auto (GStrv) words = NULL;
