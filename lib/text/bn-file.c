@@ -4,10 +4,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bitnet-error.h"
+
+#define NS_PER_SECOND INT64_C (1000000000)
+
+static int64_t
+to_ns (struct timespec time)
+{
+  return (int64_t) time.tv_sec * NS_PER_SECOND + time.tv_nsec;
+}
+
+BnFileState
+bn_file_get_state (const struct stat *info)
+{
+  return (BnFileState){info->st_dev, info->st_ino, (uint64_t) info->st_size,
+      to_ns (info->st_mtim), to_ns (info->st_ctim)};
+}
 
 static gboolean
 fail_errno (const char *path, const char *action, GError **error)

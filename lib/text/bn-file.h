@@ -3,6 +3,8 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 /* Larger files are no tokenizers; the largest have some 40 MB. */
 #define BN_FILE_MAX_SIZE ((size_t) 1 << 30)
@@ -20,6 +22,15 @@ typedef struct {
   char *path;
   GBytes *bytes;
 } BnOpenFile;
+
+/* What tells a file and its content, as far as the system knows; times are in
+ * nanoseconds since 1970. Whoever puts mtime back cannot put ctime back. */
+typedef struct {
+  uint64_t device, inode, size;
+  int64_t mtime_ns, ctime_ns;
+} BnFileState;
+
+BnFileState bn_file_get_state (const struct stat *info);
 
 /* Maps the regular file at path, which has 1 to BN_FILE_MAX_SIZE bytes. Never
  * waits, whatever path leads to. FALSE with GIOErrorEnum if it cannot be read,

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bn-file.h"
+
 #define SUFFIX ".btok"
 #define NOTE_SUFFIX ".note"
 #define TEMPORARY ".tmp-"
@@ -39,18 +41,12 @@ enum {
   MAX_FILE_SIZE = 1 << 30,
 };
 
-/* What tells a file and its content, as far as the system knows. */
-typedef struct {
-  uint64_t device, inode, size;
-  int64_t mtime_ns, ctime_ns;
-} FileState;
-
 /* That the tables of source are in a file of this state, with a right digest.
  * The last member is that of all others and of the note's name. */
 typedef struct {
   char magic[8];
   BnDigest source;
-  FileState tables;
+  BnFileState tables;
   BnDigest digest;
 } Note;
 
@@ -157,19 +153,6 @@ open_file (const BnStore *self, const char *name, struct stat *info)
     return -1;
   }
   return file;
-}
-
-static int64_t
-to_ns (struct timespec time)
-{
-  return (int64_t) time.tv_sec * NS_PER_SECOND + time.tv_nsec;
-}
-
-static FileState
-get_state (const struct stat *info)
-{
-  return (FileState){info->st_dev, info->st_ino, (uint64_t) info->st_size,
-      to_ns (info->st_mtim), to_ns (info->st_ctim)};
 }
 
 /* Whether a change from now on must give a later time. */
@@ -456,7 +439,7 @@ static void
 write_note (BnStore *self, const struct stat *info)
 {
   char name[sizeof TEMPORARY + 16];
-  Note note = {.source = self->source, .tables = get_state (info)};
+  Note note = {.source = self->source, .tables = bn_file_get_state (info)};
   gboolean is_done;
   int file;
 
@@ -513,11 +496,11 @@ bn_store_load (BnStore *self)
   const char *problem = "it cannot be mapped";
   int file = open_file (self, self->name, &info);
   gboolean is_noted;
-  FileState state;
+  BnFileState state;
 
   if (file < 0)
     return NULL;
-  state = get_state (&info);
+  state = bn_file_get_state (&info);
   is_noted =
       self->has_note && memcmp (&state, &self->note.tables, sizeof state) == 0;
   if (info.st_size <= 0 || info.st_size > MAX_FILE_SIZE)
