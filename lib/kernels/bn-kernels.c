@@ -57,6 +57,10 @@ bn_kernels_init (BnKernels *k, unsigned cpu_flags)
 #ifdef BN_HAVE_X86
   bn_kernels_init_x86 (k, cpu_flags);
 #endif
+  for (int pack = 0; pack < BN_N_PACKS; pack++) {
+    if (k->matmul[pack].matmul == NULL)
+      k->matmul[pack] = k->in_place[pack];
+  }
 }
 
 static BnKernels kernels;

@@ -5,9 +5,10 @@
  * packing is one row of `matmul`: how its activations are quantized, how big
  * it is, how it is made and how it is multiplied. An instruction set may
  * replace any row (also its memory layout, because packing and product are
- * replaced together); callers see no difference. The C version of every slot
- * is written first, then the init of each level overwrites what it does
- * better; nothing is decided in a loop.
+ * replaced together); callers see no difference. The same row of `in_place`
+ * multiplies the file's own rows, for who would rather not have a second copy
+ * of the weights. The C version of every slot is written first, then the init
+ * of each level overwrites what it does better; nothing is decided in a loop.
  *
  * Contract of every slot:
  *   - no allocation, no global state, no GLib; any thread;
@@ -129,7 +130,11 @@ enum {
 typedef struct {
   unsigned cpu_flags; /* the level this table was made for */
 
+  /* The fastest form: packed, or the row of in_place where none is better. */
   BnMatmulOps matmul[BN_N_PACKS];
+  /* The file's own rows: pack is NULL. BN_PACK_TERNARY*: matmul is NULL where
+   * there is no such form. */
+  BnMatmulOps in_place[BN_N_PACKS];
   /* x: n floats to one activation row. */
   void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);
 

@@ -48,32 +48,88 @@ compare (const char *slot, const float *found, const float *expected, size_t n,
 
 /* Products */
 
+/* What the C version multiplies: the file's rows, or its own packing. */
+static const BnType row_types[BN_N_PACKS] = {
+    [BN_PACK_F32] = BN_TYPE_F32,
+    [BN_PACK_F16] = BN_TYPE_F16,
+    [BN_PACK_BF16] = BN_TYPE_BF16,
+    [BN_PACK_Q4_0] = BN_TYPE_Q4_0,
+    [BN_PACK_Q4_1] = BN_TYPE_Q4_1,
+    [BN_PACK_Q5_0] = BN_TYPE_Q5_0,
+    [BN_PACK_Q5_1] = BN_TYPE_Q5_1,
+    [BN_PACK_Q8_0] = BN_TYPE_Q8_0,
+    [BN_PACK_Q2_K] = BN_TYPE_Q2_K,
+    [BN_PACK_Q3_K] = BN_TYPE_Q3_K,
+    [BN_PACK_Q4_K] = BN_TYPE_Q4_K,
+    [BN_PACK_Q5_K] = BN_TYPE_Q5_K,
+    [BN_PACK_Q6_K] = BN_TYPE_Q6_K,
+    [BN_PACK_TQ1_0] = BN_TYPE_TQ1_0,
+    [BN_PACK_TQ2_0] = BN_TYPE_TQ2_0,
+};
+
+static int
+is_ternary (BnPack pack)
+{
+  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_X4;
+}
+
+static size_t
+c_row_size (BnPack pack, uint32_t n_cols)
+{
+  return bn_type_tensor_size (row_types[pack], n_cols, 1);
+}
+
+static void
+compare_products (const float *y, size_t y_stride, const BnMatrix *c,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  if (c->n_rows > MAX_FLOATS)
+    return;
+  for (uint32_t i = 0; i < n_acts; i++) {
+    ref.matmul[c->pack].matmul (scratch, 0, c, row_begin, row_end,
+        (const char *) acts + i * act_stride, act_stride, 1);
+    compare ("matmul", y + i * y_stride + row_begin, scratch + row_begin,
+        row_end - row_begin, is_ternary (c->pack) ? 0 : 1e-3f);
+  }
+}
+
+static void
+matmul_in_place_checked (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  fast.in_place[w->pack].matmul (
+      y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
+  if (!is_ternary (w->pack))
+    compare_products (
+        y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
+}
+
 static void
 matmul_checked (float *y, size_t y_stride, const BnMatrix *w,
     uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
     uint32_t n_acts)
 {
   const BnMatmulOps *ops = &fast.matmul[w->pack];
-  float tolerance = ops->pack ? 0 : 1e-3f;
   BnMatrix c = *w;
 
   ops->matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
-  if (w->n_rows > MAX_FLOATS)
-    return;
   c.data = (const char *) w->data + ops->packed_size (w->n_rows, w->n_cols);
-  for (uint32_t i = 0; i < n_acts; i++) {
-    ref.matmul[w->pack].matmul (scratch, 0, &c, row_begin, row_end,
-        (const char *) acts + i * act_stride, act_stride, 1);
-    compare ("matmul", y + i * y_stride + row_begin, scratch + row_begin,
-        row_end - row_begin, tolerance);
-  }
+  compare_products (
+      y, y_stride, &c, row_begin, row_end, acts, act_stride, n_acts);
 }
 
 static size_t
 packed_size_checked (BnPack pack, uint32_t n_rows, uint32_t n_cols)
 {
-  return fast.matmul[pack].packed_size (n_rows, n_cols)
-         + ref.matmul[pack].packed_size (n_rows, n_cols);
+  size_t size = fast.matmul[pack].packed_size (n_rows, n_cols);
+
+  if (is_ternary (pack))
+    return size + ref.matmul[pack].packed_size (n_rows, n_cols);
+  if (size > 0)
+    size += n_rows * c_row_size (pack, n_cols);
+  return (size + BN_ALIGN - 1) / BN_ALIGN * BN_ALIGN;
 }
 
 static void
@@ -83,7 +139,12 @@ pack_checked (BnPack pack, void *dst, const void *src, uint32_t n_rows,
   char *c = (char *) dst + fast.matmul[pack].packed_size (n_rows, n_cols);
 
   fast.matmul[pack].pack (dst, src, n_rows, n_cols, row_begin, row_end);
-  ref.matmul[pack].pack (c, src, n_rows, n_cols, row_begin, row_end);
+  if (is_ternary (pack)) {
+    ref.matmul[pack].pack (c, src, n_rows, n_cols, row_begin, row_end);
+  } else {
+    size_t row_size = c_row_size (pack, n_cols);
+    memcpy (c + row_begin * row_size, src, (row_end - row_begin) * row_size);
+  }
 }
 
 #define DEFINE_PACK(name, pack)                                                \
@@ -97,8 +158,18 @@ pack_checked (BnPack pack, void *dst, const void *src, uint32_t n_rows,
     pack_checked (pack, dst, src, n_rows, n_cols, row_begin, row_end);         \
   }
 
-DEFINE_PACK (ternary, BN_PACK_TERNARY)
-DEFINE_PACK (ternary_x4, BN_PACK_TERNARY_X4)
+/* clang-format off */
+#define FOR_EACH_PACK(DO)                                                      \
+  DO (f32, BN_PACK_F32) DO (f16, BN_PACK_F16) DO (bf16, BN_PACK_BF16)          \
+  DO (q4_0, BN_PACK_Q4_0) DO (q4_1, BN_PACK_Q4_1) DO (q5_0, BN_PACK_Q5_0)      \
+  DO (q5_1, BN_PACK_Q5_1) DO (q8_0, BN_PACK_Q8_0) DO (q2_k, BN_PACK_Q2_K)      \
+  DO (q3_k, BN_PACK_Q3_K) DO (q4_k, BN_PACK_Q4_K) DO (q5_k, BN_PACK_Q5_K)      \
+  DO (q6_k, BN_PACK_Q6_K) DO (tq1_0, BN_PACK_TQ1_0)                            \
+  DO (tq2_0, BN_PACK_TQ2_0) DO (ternary, BN_PACK_TERNARY)                      \
+  DO (ternary_x4, BN_PACK_TERNARY_X4)
+/* clang-format on */
+
+FOR_EACH_PACK (DEFINE_PACK)
 
 static void
 quantize_checked (BnAct act, void *dst, const float *x, uint32_t n)
@@ -189,17 +260,28 @@ f32_to_f16_checked (uint16_t *y, const float *x, uint32_t n)
   }
 }
 
+static void
+check_pack (BnKernels *k, BnPack pack,
+    size_t (*packed_size) (uint32_t, uint32_t),
+    void (*pack_rows) (
+        void *, const void *, uint32_t, uint32_t, uint32_t, uint32_t))
+{
+  if (fast.in_place[pack].matmul)
+    k->in_place[pack].matmul = matmul_in_place_checked;
+  k->matmul[pack].matmul = matmul_checked;
+  k->matmul[pack].packed_size = packed_size;
+  if (fast.matmul[pack].pack)
+    k->matmul[pack].pack = pack_rows;
+}
+
 void
 bn_kernels_check (BnKernels *k)
 {
   fast = *k;
-  bn_kernels_init_c (&ref);
-  for (int pack = 0; pack < BN_N_PACKS; pack++)
-    k->matmul[pack].matmul = matmul_checked;
-  k->matmul[BN_PACK_TERNARY].packed_size = packed_size_ternary;
-  k->matmul[BN_PACK_TERNARY].pack = pack_ternary;
-  k->matmul[BN_PACK_TERNARY_X4].packed_size = packed_size_ternary_x4;
-  k->matmul[BN_PACK_TERNARY_X4].pack = pack_ternary_x4;
+  bn_kernels_init (&ref, 0);
+#define CHECK_PACK(name, pack)                                                 \
+  check_pack (k, pack, packed_size_##name, pack_##name);
+  FOR_EACH_PACK (CHECK_PACK)
   k->quantize[BN_ACT_F32] = quantize_f32;
   k->quantize[BN_ACT_I8] = quantize_i8;
   k->quantize[BN_ACT_I8X4] = quantize_i8x4;

@@ -638,7 +638,7 @@ matmul_ternary_x4_c (float *y, size_t y_stride, const BnMatrix *w,
     act, 1, packed_size_in_place, NULL, matmul_##name##_c                      \
   }
 
-static const BnMatmulOps matmul_ops[BN_N_PACKS] = {
+static const BnMatmulOps in_place_ops[BN_N_PACKS] = {
     [BN_PACK_F32] = IN_PLACE (BN_ACT_F32, f32),
     [BN_PACK_F16] = IN_PLACE (BN_ACT_F32, f16),
     [BN_PACK_BF16] = IN_PLACE (BN_ACT_F32, bf16),
@@ -654,6 +654,9 @@ static const BnMatmulOps matmul_ops[BN_N_PACKS] = {
     [BN_PACK_Q6_K] = IN_PLACE (BN_ACT_Q8_K, q6_k),
     [BN_PACK_TQ1_0] = IN_PLACE (BN_ACT_Q8_K, tq1_0),
     [BN_PACK_TQ2_0] = IN_PLACE (BN_ACT_Q8_K, tq2_0),
+};
+
+static const BnMatmulOps packed_ops[BN_N_PACKS] = {
     [BN_PACK_TERNARY] = {BN_ACT_I8, 1, packed_size_ternary_c, pack_ternary_c,
         matmul_ternary_c},
     [BN_PACK_TERNARY_X4] = {BN_ACT_I8X4, 1, packed_size_ternary_c,
@@ -663,7 +666,8 @@ static const BnMatmulOps matmul_ops[BN_N_PACKS] = {
 void
 bn_matmul_init_c (BnKernels *k)
 {
-  memcpy (k->matmul, matmul_ops, sizeof matmul_ops);
+  memcpy (k->matmul, packed_ops, sizeof packed_ops);
+  memcpy (k->in_place, in_place_ops, sizeof in_place_ops);
   k->quantize[BN_ACT_F32] = quantize_f32_c;
   k->quantize[BN_ACT_I8] = quantize_i8_c;
   k->quantize[BN_ACT_I8X4] = quantize_i8x4_c;

@@ -51,6 +51,7 @@ is_ternary (const Format *f)
 /* What one comparison works on. */
 typedef struct {
   const Format *format;
+  const BnMatmulOps *ops;
   guint n_rows, n_cols, n_acts;
   Guard guard;
   guint8 *rows; /* canonical form: file rows, or codes of ternary */
@@ -103,14 +104,17 @@ fill_rows (Problem *p, guint byte)
 }
 
 static void
-problem_init (Problem *p, const BnKernels *k, const Format *f, guint n_rows,
+problem_init (Problem *p, const BnMatmulOps *ops, const Format *f, guint n_rows,
     guint n_cols, guint n_acts, Guard guard)
 {
-  const BnMatmulOps *ops = &k->matmul[f->pack];
   gsize packed_size = ops->packed_size (n_rows, n_cols);
 
-  *p = (Problem){
-      f, n_rows, n_cols, n_acts, guard, NULL, NULL, NULL, NULL, NULL, 0, NULL};
+  *p = (Problem){.format = f,
+      .ops = ops,
+      .n_rows = n_rows,
+      .n_cols = n_cols,
+      .n_acts = n_acts,
+      .guard = guard};
   p->rows = guard_alloc (row_size (f, n_cols) * n_rows, guard);
   p->x = guard_alloc (sizeof (float) * n_cols * n_acts, guard);
   p->act_stride = bn_act_size (ops->act, n_cols);
@@ -136,7 +140,7 @@ problem_matrix (const Problem *p)
 static void
 problem_prepare (Problem *p, const BnKernels *k)
 {
-  const BnMatmulOps *ops = &k->matmul[p->format->pack];
+  const BnMatmulOps *ops = p->ops;
 
   for (guint row = 0; ops->pack && row < p->n_rows; row += ops->row_tile)
     ops->pack (p->data, p->rows + row * row_size (p->format, p->n_cols),
@@ -147,11 +151,11 @@ problem_prepare (Problem *p, const BnKernels *k)
 }
 
 static void
-problem_run (const Problem *p, const BnKernels *k)
+problem_run (const Problem *p)
 {
   BnMatrix w = problem_matrix (p);
 
-  k->matmul[p->format->pack].matmul (
+  p->ops->matmul (
       p->y, p->n_rows, &w, 0, p->n_rows, p->acts, p->act_stride, p->n_acts);
 }
 
@@ -210,10 +214,10 @@ largest_term (const Format *f, const guint8 *row, const float *w, guint n)
 /* The product in double, and a bound for the float one: every step of every
  * version is within a few last bits of the largest terms. */
 static void
-problem_check (const Problem *p, const BnKernels *k)
+problem_check (const Problem *p)
 {
   const Format *f = p->format;
-  BnAct act = k->matmul[f->pack].act;
+  BnAct act = p->ops->act;
   const double unit = f->reach > 0 ? 0x1p-21 : 0x1p-18;
   g_autofree float *w = g_new (float, p->n_cols);
   g_autofree double *a = g_new (double, (gsize) p->n_cols * p->n_acts);
@@ -254,21 +258,22 @@ problem_check_exact (const Problem *p, const BnKernels *c)
 
   if (!is_ternary (p->format))
     return;
-  problem_init (&q, c, p->format, p->n_rows, p->n_cols, p->n_acts, p->guard);
+  problem_init (&q, &c->matmul[p->format->pack], p->format, p->n_rows,
+      p->n_cols, p->n_acts, p->guard);
   memcpy (q.rows, p->rows, row_size (p->format, p->n_cols) * p->n_rows);
   memcpy (q.row_scale, p->row_scale, sizeof (float) * p->n_rows);
   memcpy (q.x, p->x, sizeof (float) * p->n_cols * p->n_acts);
   problem_prepare (&q, c);
-  problem_run (&q, c);
+  problem_run (&q);
   for (guint i = 0; i < p->n_rows * p->n_acts; i++)
     g_assert_cmpuint (check_ulp (p->y[i], q.y[i]), ==, 0);
 }
 
 /* Any division of rows and activations gives the same bits. */
 static void
-problem_check_divided (const Problem *p, const BnKernels *k)
+problem_check_divided (const Problem *p)
 {
-  const BnMatmulOps *ops = &k->matmul[p->format->pack];
+  const BnMatmulOps *ops = p->ops;
   BnMatrix w = problem_matrix (p);
   gsize n = (gsize) p->n_rows * p->n_acts;
   g_autofree float *whole = g_memdup2 (p->y, n * sizeof (float));
@@ -287,26 +292,26 @@ problem_check_divided (const Problem *p, const BnKernels *k)
 }
 
 static void
-check_problem (const BnKernels *k, const BnKernels *c, const Format *f,
-    guint n_rows, guint n_cols, guint n_acts, guint byte, Fill fill,
-    Guard guard)
+check_problem (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
+    const Format *f, guint n_rows, guint n_cols, guint n_acts, guint byte,
+    Fill fill, Guard guard)
 {
   Problem p;
 
-  problem_init (&p, k, f, n_rows, n_cols, n_acts, guard);
+  problem_init (&p, ops, f, n_rows, n_cols, n_acts, guard);
   fill_rows (&p, byte);
   check_fill (p.x, (gsize) n_cols * n_acts, fill);
   problem_prepare (&p, k);
-  problem_run (&p, k);
-  problem_check (&p, k);
+  problem_run (&p);
+  problem_check (&p);
   problem_check_exact (&p, c);
-  problem_check_divided (&p, k);
+  problem_check_divided (&p);
   guard_free_all ();
 }
 
 /* A NaN activation makes its row of results NaN and no other. */
 static void
-check_nan (const BnKernels *k, const Format *f)
+check_nan (const BnKernels *k, const BnMatmulOps *ops, const Format *f)
 {
   enum { ROWS = 5, ACTS = 5 };
   guint n_cols = 3 * f->unit;
@@ -314,12 +319,12 @@ check_nan (const BnKernels *k, const Format *f)
 
   for (guint bad = 0; bad < ACTS; bad++) {
     for (int is_infinite = 0; is_infinite < 2; is_infinite++) {
-      problem_init (&p, k, f, ROWS, n_cols, ACTS, GUARD_END);
+      problem_init (&p, ops, f, ROWS, n_cols, ACTS, GUARD_END);
       fill_rows (&p, 256);
       check_fill (p.x, (gsize) n_cols * ACTS, FILL_RANDOM);
       p.x[bad * n_cols + n_cols / 2] = is_infinite ? -INFINITY : NAN;
       problem_prepare (&p, k);
-      problem_run (&p, k);
+      problem_run (&p);
       for (guint i = 0; i < ACTS * ROWS; i++)
         g_assert_cmpint (!isfinite (p.y[i]), ==, i / ROWS == bad);
       guard_free_all ();
@@ -329,11 +334,11 @@ check_nan (const BnKernels *k, const Format *f)
 
 /* Any scales too: NaN and infinities in the weights harm nothing else. */
 static void
-check_hostile (const BnKernels *k, const Format *f)
+check_hostile (const BnKernels *k, const BnMatmulOps *ops, const Format *f)
 {
   Problem p;
 
-  problem_init (&p, k, f, 7, 5 * f->unit, 3, GUARD_END);
+  problem_init (&p, ops, f, 7, 5 * f->unit, 3, GUARD_END);
   check_fill (p.x, 15 * f->unit, FILL_RANDOM);
   for (guint byte = 0; byte <= 256; byte++) {
     for (gsize i = 0; i < row_size (f, p.n_cols) * p.n_rows; i++)
@@ -341,33 +346,53 @@ check_hostile (const BnKernels *k, const Format *f)
     if (!is_ternary (f))
       problem_prepare (&p, k);
     else /* any bytes in the packed form */
-      memset (p.data, (int) byte, k->matmul[f->pack].packed_size (7, 5));
-    problem_run (&p, k);
+      memset (p.data, (int) byte, ops->packed_size (7, 5));
+    problem_run (&p);
   }
+}
+
+static void
+check_ops (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
+    const Format *f)
+{
+  const guint real_cols[] = {2560, 6912, 13824};
+
+  for (guint n = 1; n <= 67; n++) {
+    guint n_rows = 1 + n * 5 % MAX_ROWS, n_acts = 1 + n * 7 % MAX_ACTS;
+    check_problem (k, c, ops, f, n_rows, n * f->unit, n_acts, 256, n % N_FILLS,
+        n % N_GUARDS);
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (real_cols); i++)
+    check_problem (
+        k, c, ops, f, 9, real_cols[i], 2, 256, FILL_RANDOM, GUARD_END);
+  /* all activations and codes at their ends: sums are as large as they get */
+  for (guint byte = 0; byte < 3; byte++) {
+    check_problem (k, c, ops, f, 4, 13824, 1, byte, FILL_MAX, GUARD_END);
+    check_problem (k, c, ops, f, 4, 13824, 4, byte, FILL_MIN, GUARD_BEGIN);
+  }
+  for (guint byte = 0; byte < 256; byte++)
+    check_problem (k, c, ops, f, 2, f->unit, 2, byte, FILL_RANDOM, GUARD_END);
+  check_nan (k, ops, f);
+  check_hostile (k, ops, f);
 }
 
 static void
 check_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
 {
   const Format *f = data;
-  const guint real_cols[] = {2560, 6912, 13824};
 
-  for (guint n = 1; n <= 67; n++) {
-    guint n_rows = 1 + n * 5 % MAX_ROWS, n_acts = 1 + n * 7 % MAX_ACTS;
-    check_problem (
-        k, c, f, n_rows, n * f->unit, n_acts, 256, n % N_FILLS, n % N_GUARDS);
-  }
-  for (gsize i = 0; i < G_N_ELEMENTS (real_cols); i++)
-    check_problem (k, c, f, 9, real_cols[i], 2, 256, FILL_RANDOM, GUARD_END);
-  /* all activations and codes at their ends: sums are as large as they get */
-  for (guint byte = 0; byte < 3; byte++) {
-    check_problem (k, c, f, 4, 13824, 1, byte, FILL_MAX, GUARD_END);
-    check_problem (k, c, f, 4, 13824, 4, byte, FILL_MIN, GUARD_BEGIN);
-  }
-  for (guint byte = 0; byte < 256; byte++)
-    check_problem (k, c, f, 2, f->unit, 2, byte, FILL_RANDOM, GUARD_END);
-  check_nan (k, f);
-  check_hostile (k, f);
+  check_ops (k, c, &k->matmul[f->pack], f);
+}
+
+static void
+check_in_place (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  const Format *f = data;
+
+  if (k->in_place[f->pack].matmul)
+    check_ops (k, c, &k->in_place[f->pack], f);
+  else
+    g_test_skip ("no form of this packing lies in files");
 }
 
 /* The matrices of a feed-forward layer, and for the types that decide the
@@ -397,23 +422,34 @@ bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
       continue;
     if (size == 0)
       size = row_size (f, sizes[i].n_cols) * sizes[i].n_rows;
-    problem_init (&p, k, f, sizes[i].n_rows, sizes[i].n_cols, sizes[i].n_acts,
-        GUARD_BEGIN);
+    problem_init (&p, &k->matmul[f->pack], f, sizes[i].n_rows, sizes[i].n_cols,
+        sizes[i].n_acts, GUARD_BEGIN);
     fill_rows (&p, 256);
     check_fill (p.x, (gsize) p.n_cols * p.n_acts, FILL_RANDOM);
     problem_prepare (&p, k);
     bench_report (
-        f->name, what, k, BENCH_NS (problem_run (&p, k)), (double) size, macs);
+        f->name, what, k, BENCH_NS (problem_run (&p)), (double) size, macs);
     guard_free_all ();
+  }
+}
+
+static void
+add_formats (gsize table, const char *suffix, CheckFunc check, CheckFunc bench)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (formats); i++) {
+    g_autofree char *name = g_strconcat (formats[i].name, suffix, NULL);
+
+    check_add (g_intern_string (name),
+        table + formats[i].pack * sizeof (BnMatmulOps), sizeof (BnMatmulOps),
+        check, bench, &formats[i]);
   }
 }
 
 void
 check_add_matmul (void)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)
-    check_add (formats[i].name,
-        G_STRUCT_OFFSET (BnKernels, matmul)
-            + formats[i].pack * sizeof (BnMatmulOps),
-        sizeof (BnMatmulOps), check_matmul, bench_matmul, &formats[i]);
+  add_formats (
+      G_STRUCT_OFFSET (BnKernels, matmul), "", check_matmul, bench_matmul);
+  add_formats (
+      G_STRUCT_OFFSET (BnKernels, in_place), "-in-place", check_in_place, NULL);
 }

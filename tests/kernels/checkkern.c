@@ -203,6 +203,7 @@ test_completeness (void)
       g_assert_cmpuint (ops->row_tile, >, 0);
       /* packed or in place, not both */
       g_assert_true ((ops->pack == NULL) == (ops->packed_size (3, 256) == 0));
+      g_assert_null (tables[i].in_place[pack].pack);
     }
   }
 }

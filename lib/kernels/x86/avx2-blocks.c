@@ -551,16 +551,16 @@ DEFINE_MATMUL_256 (tq2_0, BnBlockTQ2_0, SCALES_NONE)
 void
 bn_blocks_init_avx2 (BnKernels *k)
 {
-  k->matmul[BN_PACK_Q4_0].matmul = matmul_q4_0_avx2;
-  k->matmul[BN_PACK_Q4_1].matmul = matmul_q4_1_avx2;
-  k->matmul[BN_PACK_Q5_0].matmul = matmul_q5_0_avx2;
-  k->matmul[BN_PACK_Q5_1].matmul = matmul_q5_1_avx2;
-  k->matmul[BN_PACK_Q8_0].matmul = matmul_q8_0_avx2;
-  k->matmul[BN_PACK_Q2_K].matmul = matmul_q2_k_avx2;
-  k->matmul[BN_PACK_Q3_K].matmul = matmul_q3_k_avx2;
-  k->matmul[BN_PACK_Q4_K].matmul = matmul_q4_k_avx2;
-  k->matmul[BN_PACK_Q5_K].matmul = matmul_q5_k_avx2;
-  k->matmul[BN_PACK_Q6_K].matmul = matmul_q6_k_avx2;
-  k->matmul[BN_PACK_TQ1_0].matmul = matmul_tq1_0_avx2;
-  k->matmul[BN_PACK_TQ2_0].matmul = matmul_tq2_0_avx2;
+  k->in_place[BN_PACK_Q4_0].matmul = matmul_q4_0_avx2;
+  k->in_place[BN_PACK_Q4_1].matmul = matmul_q4_1_avx2;
+  k->in_place[BN_PACK_Q5_0].matmul = matmul_q5_0_avx2;
+  k->in_place[BN_PACK_Q5_1].matmul = matmul_q5_1_avx2;
+  k->in_place[BN_PACK_Q8_0].matmul = matmul_q8_0_avx2;
+  k->in_place[BN_PACK_Q2_K].matmul = matmul_q2_k_avx2;
+  k->in_place[BN_PACK_Q3_K].matmul = matmul_q3_k_avx2;
+  k->in_place[BN_PACK_Q4_K].matmul = matmul_q4_k_avx2;
+  k->in_place[BN_PACK_Q5_K].matmul = matmul_q5_k_avx2;
+  k->in_place[BN_PACK_Q6_K].matmul = matmul_q6_k_avx2;
+  k->in_place[BN_PACK_TQ1_0].matmul = matmul_tq1_0_avx2;
+  k->in_place[BN_PACK_TQ2_0].matmul = matmul_tq2_0_avx2;
 }

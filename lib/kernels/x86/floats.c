@@ -156,7 +156,7 @@ DEFINE_MATMUL (bf16, floats_load_bf16, 2)
 void
 BN_NAME (bn_floats_init) (BnKernels *k)
 {
-  k->matmul[BN_PACK_F32].matmul = matmul_f32;
-  k->matmul[BN_PACK_F16].matmul = matmul_f16;
-  k->matmul[BN_PACK_BF16].matmul = matmul_bf16;
+  k->in_place[BN_PACK_F32].matmul = matmul_f32;
+  k->in_place[BN_PACK_F16].matmul = matmul_f16;
+  k->in_place[BN_PACK_BF16].matmul = matmul_bf16;
 }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Products on the processor.
+ *
+ * A product is cut into pieces of (some weight rows) x (some activation
+ * rows), small enough that the activations of a piece stay in the second
+ * level cache and that an abort is noticed within a few milliseconds, large
+ * enough that claiming a piece costs nothing:
+ *
+ *                 weight rows, a multiple of row_tile
+ *               +------+------+------+------+
+ *     ROW_TILE  |  0   |  1   |  2   |  3   |   pieces in the order in which
+ *     tokens    +------+------+------+------+   they are claimed
+ *     ROW_TILE  |  4   |  5   |  6   |  7   |
+ *               +------+------+------+------+
+ *
+ * Kernels promise that a result does not depend on the other rows of a call,
+ * so the cut never shows. */
+#include "bn-cpu-private.h"
+
+enum {
+  ROW_TILE = 64,            /* tokens of one piece of a product */
+  PIECE_PRODUCTS = 2 << 20, /* multiplications of one piece, about */
+  PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
+  MAX_LINEARS = 3,          /* products of one input */
+};
+
+typedef struct {
+  BnCpuBackend *backend;
+  BnAct act;
+  const float *x;
+  size_t x_stride;
+  uint32_t n_cols;
+  const uint8_t *acts;
+  size_t act_stride;
+  uint32_t n_rows;
+
+  float *y;
+  size_t y_stride;
+  uint32_t n_linears;
+  const BnLinear *linears[MAX_LINEARS];
+  uint32_t y_offset[MAX_LINEARS];
+  uint32_t chunk[MAX_LINEARS]; /* weight rows of a piece */
+  uint32_t n_chunks[MAX_LINEARS];
+  uint32_t n_chunks_in_all;
+} Matmul;
+
+static void
+quantize_rows (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  const Matmul *op = data;
+
+  for (size_t i = begin; i < end; i++)
+    op->backend->kernels->quantize[op->act](
+        (uint8_t *) op->acts + i * op->act_stride, op->x + i * op->x_stride,
+        op->n_cols);
+}
+
+static void
+finish_piece (const BnLinear *linear, float *y, size_t y_stride,
+    uint32_t row_begin, uint32_t row_end, uint32_t n_acts)
+{
+  const float *bias = linear->bias;
+
+  if (linear->scale == 1 && bias == NULL)
+    return;
+  for (uint32_t a = 0; a < n_acts; a++, y += y_stride) {
+    for (uint32_t row = row_begin; row < row_end; row++)
+      y[row] = y[row] * linear->scale + (bias ? bias[row] : 0);
+  }
+}
+
+static void
+multiply_piece (const Matmul *op, size_t piece)
+{
+  const uint32_t tile = (uint32_t) (piece / op->n_chunks_in_all) * ROW_TILE;
+  const uint32_t n_acts = MIN (ROW_TILE, op->n_rows - tile);
+  uint32_t chunk = (uint32_t) (piece % op->n_chunks_in_all);
+  uint32_t i = 0, begin, end;
+  const BnLinear *linear;
+  float *y;
+
+  while (chunk >= op->n_chunks[i])
+    chunk -= op->n_chunks[i++];
+  linear = op->linears[i];
+  begin = chunk * op->chunk[i];
+  end = MIN (begin + op->chunk[i], linear->matrix.n_rows);
+  y = op->y + tile * op->y_stride + op->y_offset[i];
+  linear->ops->matmul (y, op->y_stride, &linear->matrix, begin, end,
+      op->acts + tile * op->act_stride, op->act_stride, n_acts);
+  finish_piece (linear, y, op->y_stride, begin, end, n_acts);
+}
+
+static void
+multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  const Matmul *op = data;
+
+  for (size_t piece = begin; piece < end; piece++) {
+    if (bn_cpu_is_aborted (op->backend))
+      return;
+    multiply_piece (op, piece);
+  }
+}
+
+/* Weight rows of a piece: some PIECE_PRODUCTS; fewer where that gives every
+ * thread its part, but not so few that it costs more than it brings. */
+static uint32_t
+choose_chunk (const Matmul *op, const BnLinear *linear, uint32_t n_threads)
+{
+  const uint32_t tile = linear->ops->row_tile;
+  const uint64_t row_products =
+      (uint64_t) linear->matrix.n_cols * MIN (op->n_rows, ROW_TILE);
+  const uint32_t largest = (uint32_t) (PIECE_PRODUCTS / row_products);
+  const uint32_t smallest =
+      (uint32_t) (BN_CPU_MIN_PIECE_PRODUCTS / row_products);
+  uint32_t rows = largest;
+
+  if (op->n_rows <= ROW_TILE)
+    rows = MIN (rows, linear->matrix.n_rows / (n_threads * PIECES_PER_THREAD));
+  rows = MAX (rows, smallest);
+  return MAX (1, rows / tile) * tile;
+}
+
+static void
+add_linear (Matmul *op, const BnLinear *linear, uint32_t y_offset)
+{
+  const uint32_t i = op->n_linears++;
+  const uint32_t n_rows = linear->matrix.n_rows;
+
+  op->linears[i] = linear;
+  op->y_offset[i] = y_offset;
+  op->chunk[i] =
+      choose_chunk (op, linear, bn_cpu_get_n_threads (&op->backend->parent));
+  op->n_chunks[i] = (n_rows - 1) / op->chunk[i] + 1;
+  op->n_chunks_in_all += op->n_chunks[i];
+}
+
+/* Rows of floats that kernels can read as they are. */
+static gboolean
+is_aligned (const float *x, size_t x_stride)
+{
+  return (uintptr_t) x % BN_ALIGN == 0
+         && x_stride * sizeof (float) % BN_ALIGN == 0;
+}
+
+void
+bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride, const float *x,
+    size_t x_stride, const BnLinear *const *linears, uint32_t n_linears,
+    uint32_t n_rows)
+{
+  BnCpuBackend *self = bn_cpu_backend (backend);
+  const uint32_t n_cols = linears[0]->matrix.n_cols;
+
+  g_assert (n_linears <= MAX_LINEARS);
+  for (int act = 0; act < BN_N_ACTS; act++) {
+    Matmul op = {.backend = self,
+        .act = act,
+        .x = x,
+        .x_stride = x_stride,
+        .n_cols = n_cols,
+        .acts = self->acts,
+        .act_stride = bn_act_size (act, n_cols),
+        .n_rows = n_rows,
+        .y = y,
+        .y_stride = y_stride};
+    uint32_t y_offset = 0;
+
+    for (uint32_t i = 0; i < n_linears; i++) {
+      if (linears[i]->ops->act == (BnAct) act)
+        add_linear (&op, linears[i], y_offset);
+      y_offset += linears[i]->matrix.n_rows;
+    }
+    if (op.n_linears == 0 || bn_cpu_is_aborted (self))
+      continue;
+    if (act == BN_ACT_F32 && is_aligned (x, x_stride)) {
+      op.acts = (const uint8_t *) x;
+      op.act_stride = x_stride * sizeof (float);
+    } else {
+      bn_cpu_run_rows (self, n_rows, n_cols, quantize_rows, &op);
+    }
+    bn_thread_pool_run (self->pool,
+        (size_t) op.n_chunks_in_all * ((n_rows - 1) / ROW_TILE + 1), 1,
+        multiply_pieces, &op);
+  }
+}
