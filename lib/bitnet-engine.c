@@ -513,6 +513,22 @@ bitnet_engine_compute_logits (BitnetEngine *self, const guint32 *tokens,
       scheduler, tokens, n_tokens, cancellable, error);
 }
 
+GBytes *
+bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
+    gsize n_tokens, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BnScheduler) scheduler = NULL;
+
+  g_return_val_if_fail (BITNET_IS_ENGINE (self), NULL);
+  g_return_val_if_fail (tokens != NULL || n_tokens == 0, NULL);
+
+  scheduler = require_scheduler (self, error);
+  if (scheduler == NULL)
+    return NULL;
+  return bn_scheduler_compute_scores (
+      scheduler, tokens, n_tokens, cancellable, error);
+}
+
 /* ---- statistics ---- */
 
 static double

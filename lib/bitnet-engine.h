@@ -307,6 +307,27 @@ GBytes *bitnet_engine_compute_logits (BitnetEngine *self, const guint32 *tokens,
     gsize n_tokens, GCancellable *cancellable, GError **error);
 
 /**
+ * bitnet_engine_compute_scores:
+ * @self: an engine that is loaded
+ * @tokens: (array length=n_tokens): tokens, at most as many as the context has
+ * @n_tokens: number of tokens
+ * @cancellable: (nullable): gives up at once
+ * @error: return location for an error
+ *
+ * Computes how likely each of @tokens but the first is to follow those in
+ * front of it, and waits for it. The mean of the scores of a text, negated, is
+ * its cross entropy in nats a token; e to the power of that its perplexity.
+ *
+ * Errors: those of bitnet_engine_compute_logits().
+ *
+ * Returns: (transfer full): @n_tokens - 1 floats in the byte order of the
+ *   machine, natural logarithms of probabilities, or %NULL with @error set
+ */
+BITNET_AVAILABLE_IN_ALL
+GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
+    gsize n_tokens, GCancellable *cancellable, GError **error);
+
+/**
  * bitnet_engine_dup_stats:
  * @self: an engine
  *

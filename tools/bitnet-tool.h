@@ -24,6 +24,7 @@ int cmd_tokenize (int argc, char **argv);
 int cmd_detokenize (int argc, char **argv);
 int cmd_logits (int argc, char **argv);
 int cmd_infer (int argc, char **argv);
+int cmd_perplexity (int argc, char **argv);
 int cmd_bench (int argc, char **argv);
 int cmd_bench_tokenizer (int argc, char **argv); /* bench --tokenizer */
 int cmd_bench_discovery (

@@ -21,6 +21,7 @@ static const BitnetCommand commands[] = {
     {"template", "Write a conversation as a model wants it", cmd_template},
     {"quantize", "Write a model in another type", cmd_quantize},
     {"logits", "Compute what a model predicts after given tokens", cmd_logits},
+    {"perplexity", "Measure how well a model predicts a text", cmd_perplexity},
     {"bench", "Measure how fast a model runs (also: benchmark)", cmd_bench},
     {"synth", "Write a model of random weights", cmd_synth},
     {NULL, NULL, NULL},

@@ -139,26 +139,21 @@ bn_scheduler_submit (
   return g_steal_pointer (&request);
 }
 
-GBytes *
-bn_scheduler_compute_logits (BnScheduler *self, const uint32_t *tokens,
-    size_t n_tokens, GCancellable *cancellable, GError **error)
+/* Runs a request that wants no answer; n_rows rows of row_size bytes. */
+static GBytes *
+evaluate (BnRequest *request, size_t n_rows, size_t row_size,
+    GCancellable *cancellable, GError **error)
 {
-  BnRequestOptions options = {.tokens = tokens, .n_tokens = n_tokens};
-  g_autoptr (BnRequest) request = NULL;
   gsize size;
 
-  g_assert (bn_scheduler_is_ready (self));
-  if (!check_prompt (&self->info, &options, TRUE, error))
-    return NULL;
-  request = request_new (self, &options);
   request->wants_logits = TRUE;
-  if (g_size_checked_mul (&size, n_tokens, self->info.n_vocab)
-      && g_size_checked_mul (&size, size, sizeof (float)))
-    request->logits = g_try_malloc (size);
+  if (g_size_checked_mul (&size, n_rows, row_size))
+    request->logits = g_try_malloc (MAX (size, 1));
   if (request->logits == NULL) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-        "no memory for the logits of %" G_GSIZE_FORMAT " tokens, %u each",
-        n_tokens, self->info.n_vocab);
+        "no memory for the logits of %" G_GSIZE_FORMAT
+        " tokens, %" G_GSIZE_FORMAT " bytes each",
+        n_rows, row_size);
     return NULL;
   }
   if (!enqueue (request, error))
@@ -175,6 +170,36 @@ bn_scheduler_compute_logits (BnScheduler *self, const uint32_t *tokens,
     return NULL;
   }
   return g_bytes_new_take (g_steal_pointer (&request->logits), size);
+}
+
+GBytes *
+bn_scheduler_compute_logits (BnScheduler *self, const uint32_t *tokens,
+    size_t n_tokens, GCancellable *cancellable, GError **error)
+{
+  BnRequestOptions options = {.tokens = tokens, .n_tokens = n_tokens};
+  g_autoptr (BnRequest) request = NULL;
+
+  g_assert (bn_scheduler_is_ready (self));
+  if (!check_prompt (&self->info, &options, TRUE, error))
+    return NULL;
+  request = request_new (self, &options);
+  return evaluate (request, n_tokens, self->info.n_vocab * sizeof (float),
+      cancellable, error);
+}
+
+GBytes *
+bn_scheduler_compute_scores (BnScheduler *self, const uint32_t *tokens,
+    size_t n_tokens, GCancellable *cancellable, GError **error)
+{
+  BnRequestOptions options = {.tokens = tokens, .n_tokens = n_tokens};
+  g_autoptr (BnRequest) request = NULL;
+
+  g_assert (bn_scheduler_is_ready (self));
+  if (!check_prompt (&self->info, &options, TRUE, error))
+    return NULL;
+  request = request_new (self, &options);
+  request->wants_scores = TRUE;
+  return evaluate (request, n_tokens - 1, sizeof (float), cancellable, error);
 }
 
 /* ---- taking ---- */

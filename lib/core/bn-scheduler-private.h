@@ -23,7 +23,8 @@ struct BnRequest {
   uint64_t ticket;        /* order of arrival */
   uint32_t n_prompt;
   uint32_t max_tokens;
-  gboolean wants_logits;
+  gboolean wants_logits; /* of the whole prompt, and no answer */
+  gboolean wants_scores; /* reduced to one number each */
   BnVocabulary vocabulary;
 
   /* Of the scheduler's thread alone. */
@@ -32,7 +33,8 @@ struct BnRequest {
   BnSampler *sampler;
   BnStopper *stopper;
   GArray *fresh;         /* of uint32_t: tokens of this step to deliver */
-  float *logits;         /* n_prompt rows, if wants_logits */
+  float *logits;         /* n_prompt rows, or with wants_scores numbers, if
+                            wants_logits */
   gboolean is_due;       /* takes part in the step that is planned */
   gboolean is_untouched; /* seq holds only what came from the cache */
   gboolean was_admitted; /* n_cached_tokens is known */

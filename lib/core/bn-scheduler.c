@@ -20,6 +20,7 @@
  * again, to the same bits. bn-scheduler-plan.c says when that happens. */
 #include "bn-scheduler-private.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,6 +122,38 @@ advance (BnScheduler *self, BnRequest *request, uint32_t token)
   return reason;
 }
 
+/* ln (e^logits[token] / sum (e^logits[i])) */
+static float
+find_score (const float *logits, uint32_t n_vocab, uint32_t token)
+{
+  float max = logits[0];
+  double sum = 0;
+
+  for (uint32_t i = 1; i < n_vocab; i++)
+    max = MAX (max, logits[i]);
+  for (uint32_t i = 0; i < n_vocab; i++)
+    sum += (double) expf (logits[i] - max);
+  return (float) ((double) (logits[token] - max) - log (sum));
+}
+
+/* The logits behind tokens [first, first + n) of a request that wants them. */
+static void
+keep_logits (const BnScheduler *self, BnRequest *request, const float *logits,
+    size_t first, size_t n)
+{
+  const size_t n_vocab = self->info.n_vocab;
+  const uint32_t *tokens = (const uint32_t *) (void *) request->tokens->data;
+
+  if (!request->wants_scores) {
+    memcpy (request->logits + first * n_vocab, logits,
+        n * n_vocab * sizeof *logits);
+    return;
+  }
+  for (size_t i = first; i < first + n && i + 1 < request->n_prompt; i++)
+    request->logits[i] = find_score (
+        logits + (i - first) * n_vocab, self->info.n_vocab, tokens[i + 1]);
+}
+
 /* Uses the logits of one run. */
 static void
 use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
@@ -131,9 +164,8 @@ use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
   item->is_computed = TRUE;
   if (request->wants_logits) {
     size_t n_done = bn_kv_seq_get_n_cells (request->seq);
-    size_t first = n_done - item->n_tokens;
-    memcpy (request->logits + first * self->info.n_vocab, run->result,
-        (size_t) item->n_tokens * self->info.n_vocab * sizeof (float));
+    keep_logits (
+        self, request, run->result, n_done - item->n_tokens, item->n_tokens);
     if (n_done == request->n_prompt)
       item->reason = BN_FINISH_LENGTH;
   } else if (item->wants_token) {

@@ -13,8 +13,8 @@
  *     bn_scheduler_stop (scheduler);
  *     bn_scheduler_unref (scheduler);
  *
- * No function but wait_ready, take and compute_logits blocks, and those give
- * way to their cancellable at once. */
+ * No function but wait_ready, take and the two compute functions blocks, and
+ * those give way to their cancellable at once. */
 #pragma once
 
 #include <gio/gio.h>
@@ -165,4 +165,9 @@ void bn_request_get_status (BnRequest *self, BnRequestStatus *status);
 /* Logits after each token: n_tokens rows of n_vocab floats. Computed between
  * the steps of the others, in pieces, without the cache. */
 GBytes *bn_scheduler_compute_logits (BnScheduler *self, const uint32_t *tokens,
+    size_t n_tokens, GCancellable *cancellable, GError **error);
+
+/* The natural logarithm of the probability of each token but the first, after
+ * those in front of it: n_tokens - 1 floats. */
+GBytes *bn_scheduler_compute_scores (BnScheduler *self, const uint32_t *tokens,
     size_t n_tokens, GCancellable *cancellable, GError **error);

@@ -3,6 +3,7 @@
  * (fake-transformer.h), so that everything can happen "in the middle". Who is
  * served when may differ from run to run; what each request gets may not. */
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 #include "bitnet-error.h"
 #include "core/bn-scheduler.h"
@@ -709,6 +710,23 @@ test_logits (void)
       bn_scheduler_compute_logits (scheduler, longer, 257, NULL, &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_CONTEXT_FULL);
   g_clear_error (&error);
+
+  /* e^10 for the token that follows, e^0 for every other one */
+  g_autoptr (GBytes) bytes =
+      bn_scheduler_compute_scores (scheduler, tokens, N, NULL, &error);
+  const float *scores = g_bytes_get_data (bytes, NULL);
+  double ln_sum = log (exp (10) + FAKE_N_VOCAB - 1);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_bytes_get_size (bytes), ==, (N - 1) * sizeof (float));
+  for (guint i = 0; i + 1 < N; i++) {
+    gboolean follows = fake_next_token (tokens, i + 1) == tokens[i + 1];
+    g_assert_cmpfloat_with_epsilon (
+        (double) scores[i], (follows ? 10 : 0) - ln_sum, 1e-5);
+  }
+  g_autoptr (GBytes) none =
+      bn_scheduler_compute_scores (scheduler, tokens, 1, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_bytes_get_size (none), ==, 0);
 
   tokens[100] = FAKE_BAD_TOKEN;
   g_assert_null (
