@@ -78,6 +78,7 @@ fill_defaults (BitnetModel *model, const BitnetEngineOptions *options)
       .n_sequences = options->n_sequences,
       .repack = (BnRepack) options->repack,
       .i2s_layout = (BnI2sLayout) options->i2s_layout,
+      .has_profile = options->profile,
   };
 
   if (filled.context_size == 0)
@@ -152,8 +153,8 @@ bitnet_engine_matches (BitnetEngine *self, const BitnetEngineOptions *options)
          && mine->context_size == other.context_size
          && mine->batch_size == other.batch_size
          && mine->n_sequences == other.n_sequences
-         && mine->repack == other.repack
-         && mine->i2s_layout == other.i2s_layout;
+         && mine->repack == other.repack && mine->i2s_layout == other.i2s_layout
+         && !mine->has_profile == !other.has_profile;
 }
 
 /* ---- loading ---- */
@@ -556,7 +557,20 @@ add_double (GVariantDict *dict, const char *key, double value)
 }
 
 static void
-add_scheduler_stats (GVariantDict *dict, BnScheduler *scheduler)
+add_parts (GVariantDict *dict, const BnSchedulerStats *stats)
+{
+  GVariantBuilder parts;
+
+  g_variant_builder_init (&parts, G_VARIANT_TYPE ("a{st}"));
+  for (int part = 0; part < BN_N_PARTS; part++)
+    g_variant_builder_add (&parts, "{st}",
+        bn_pass_part_name ((BnPassPart) part), (guint64) stats->part_ns[part]);
+  g_variant_dict_insert_value (dict, "parts", g_variant_builder_end (&parts));
+}
+
+static void
+add_scheduler_stats (
+    GVariantDict *dict, BnScheduler *scheduler, gboolean has_profile)
 {
   const BnSchedulerInfo *info = bn_scheduler_get_info (scheduler);
   BnSchedulerStats stats;
@@ -582,6 +596,8 @@ add_scheduler_stats (GVariantDict *dict, BnScheduler *scheduler)
   add_uint (dict, "kv-pages", stats.n_pages);
   add_uint (dict, "kv-pages-used", stats.n_pages_used);
   add_uint (dict, "kv-page-size", BN_KV_PAGE_CELLS);
+  if (has_profile)
+    add_parts (dict, &stats);
 }
 
 GVariant *
@@ -601,6 +617,6 @@ bitnet_engine_dup_stats (BitnetEngine *self)
   add_uint (&dict, "batch-size", self->options.batch_size);
   add_uint (&dict, "sequences", self->options.n_sequences);
   if (scheduler != NULL)
-    add_scheduler_stats (&dict, scheduler);
+    add_scheduler_stats (&dict, scheduler, self->options.has_profile);
   return g_variant_ref_sink (g_variant_dict_end (&dict));
 }

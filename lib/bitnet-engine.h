@@ -58,6 +58,8 @@ GType bitnet_i2s_layout_get_type (void);
  * @n_sequences: most sequences that run at a time, the others wait; 0 = 8
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
+ * @profile: whether to time the parts of each pass, for
+ *   bitnet_engine_dup_stats(); costs up to a percent of small models
  *
  * How an engine is set up. Limits: 1,024 threads, a context of 16,777,216
  * cells, batches of 65,536 tokens, 256 sequences, and not more sequences than
@@ -71,6 +73,7 @@ struct _BitnetEngineOptions {
   guint n_sequences;
   BitnetRepack repack;
   BitnetI2sLayout i2s_layout;
+  gboolean profile;
 };
 
 #define BITNET_TYPE_ENGINE_OPTIONS (bitnet_engine_options_get_type ())
@@ -349,6 +352,10 @@ GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
  * - `running`, `waiting` (u): sequences, parked ones included
  * - `kv-pages`, `kv-pages-used` (u): pages of the cache, and those that
  *   sequences hold; `kv-page-size` (u): tokens in one
+ *
+ * - `parts` (a{st}), with @profile of the options: nanoseconds of all passes
+ *   in `embed`, `norm`, `qkv`, `store` (rope, keys and values to the cache),
+ *   `attention`, `output`, `gate-up`, `activation`, `down`, `head`
  *
  * Before loading only the first two lines are there.
  *

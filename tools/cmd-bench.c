@@ -40,7 +40,7 @@ typedef struct {
   int n_runs;
   int batch_size;
   char *threads;
-  gboolean json, tokenizer, discovery;
+  gboolean json, layers, tokenizer, discovery;
 } Options;
 
 /* One row of the table. */
@@ -330,6 +330,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Prompt tokens computed at a time [512]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of a table", NULL},
+      {"layers", 0, 0, G_OPTION_ARG_NONE, &options->layers,
+          "Measure where the time goes; --layers --help says more", NULL},
       {"tokenizer", 0, 0, G_OPTION_ARG_NONE, &options->tokenizer,
           "Measure the tokenizer on text files; --tokenizer --help says more",
           NULL},
@@ -350,6 +352,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "  bitnet bench -m model.gguf\n"
           "  bitnet bench -m model.gguf -p 512 -n 128 -t 1,2 -r 5\n"
           "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
+          "  bitnet bench --layers -m model.gguf\n"
           "  bitnet bench --tokenizer -m model.gguf english.txt\n"
           "  bitnet bench --tokenizer-discovery-overhead -m model.gguf",
           status))
@@ -406,6 +409,8 @@ cmd_bench (int argc, char **argv)
     return cmd_bench_tokenizer (argc, argv);
   if (has_option (argc, argv, "--tokenizer-discovery-overhead"))
     return cmd_bench_discovery (argc, argv);
+  if (has_option (argc, argv, "--layers"))
+    return cmd_bench_layers (argc, argv);
   if (!parse (&options, &argc, &argv, &status))
     return status;
   bench.options = tool_engine_make_options (&options.engine, &error);

@@ -317,6 +317,9 @@ update_stats (BnScheduler *self)
   self->stats.n_pages = n_cells / BN_KV_PAGE_CELLS;
   self->stats.n_pages_used =
       (n_cells - bn_kv_cache_get_n_available (cache)) / BN_KV_PAGE_CELLS;
+  memcpy (self->stats.part_ns,
+      bn_transformer_get_profile (self->transformer)->ns,
+      sizeof self->stats.part_ns);
 }
 
 static void
@@ -435,6 +438,7 @@ load (BnScheduler *self, GError **error)
       .n_cells = choose_n_cells (self, &hparams),
       .repack = self->options.repack,
       .i2s_layout = self->options.i2s_layout,
+      .has_profile = self->options.has_profile,
   };
   self->backend = bn_cpu_backend_new (NULL, self->options.n_threads);
   self->transformer = bn_transformer_new (self->gguf, self->backend, &options,

@@ -34,6 +34,7 @@ typedef struct {
                             context; 0: a quarter of the machine's memory */
   BnRepack repack;
   BnI2sLayout i2s_layout;
+  gboolean has_profile; /* times the parts of each pass */
 } BnSchedulerOptions;
 
 /* What is fixed once the scheduler is ready. */
@@ -61,6 +62,7 @@ typedef struct {
   uint32_t n_waiting;
   uint32_t n_pages;
   uint32_t n_pages_used;
+  uint64_t part_ns[BN_N_PARTS]; /* of passes; zeros without has_profile */
 } BnSchedulerStats;
 
 /* Starts the thread, which loads the model. Errors: OUT_OF_MEMORY if there is

@@ -52,6 +52,7 @@ struct BnTransformer {
   float *cos_sin;
   BnBatchRun *runs;
   BnBatch batch;
+  BnProfile profile;
 };
 
 /* Creation */
@@ -153,6 +154,7 @@ bn_transformer_new (BnGguf *gguf, BnBackend *backend,
 
   self->gguf = bn_gguf_ref (gguf);
   self->backend = backend;
+  self->profile.is_on = options->has_profile;
   if (!bn_hparams_read (&self->hparams, gguf, error))
     return NULL;
   self->weights = bn_weights_load (gguf, h, backend, options->repack,
@@ -209,6 +211,12 @@ uint32_t
 bn_transformer_get_batch_size (const BnTransformer *self)
 {
   return self->batch_size;
+}
+
+const BnProfile *
+bn_transformer_get_profile (const BnTransformer *self)
+{
+  return &self->profile;
 }
 
 uint64_t
@@ -291,6 +299,7 @@ embed (BnTransformer *self)
     ops->add (
         self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
   }
+  bn_profile_end_part (&self->profile, BN_PART_EMBED);
 }
 
 /* y = the product of one matrix, rows one behind the other. */
@@ -328,10 +337,14 @@ compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
     parts[i] = &layer->attn_qkv[i];
   ops->norm (self->backend, self->normed, self->x, &layer->attn_norm,
       self->batch.n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
   ops->matmul (self->backend, self->qkv, qkv_stride, self->normed, h->n_embd,
       parts, layer->n_attn_qkv, self->batch.n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_QKV);
   ops->store_kv (self->backend, self->qkv, &attention, &self->batch);
+  bn_profile_end_part (&self->profile, BN_PART_STORE);
   ops->attend (self->backend, self->attn, self->qkv, &attention, &self->batch);
+  bn_profile_end_part (&self->profile, BN_PART_ATTENTION);
 }
 
 /* x += W_o sub_norm (self->attn) */
@@ -346,7 +359,9 @@ add_attention (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
         self->backend, self->attn_sub, attn, &layer->attn_sub_norm, n_rows);
     attn = self->attn_sub;
   }
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
   multiply (self, self->product, attn, &layer->attn_output, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_OUTPUT);
   ops->add (
       self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
 }
@@ -363,17 +378,23 @@ add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
   for (uint32_t i = 0; i < layer->n_ffn_gate_up; i++)
     parts[i] = &layer->ffn_gate_up[i];
   ops->norm (self->backend, self->normed, self->x, &layer->ffn_norm, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
   ops->matmul (self->backend, self->gate_up,
       (size_t) layer->n_ffn_gate_up * h->n_ff, self->normed, h->n_embd, parts,
       layer->n_ffn_gate_up, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_GATE_UP);
   ops->activate (
       self->backend, self->ffn, self->gate_up, h->n_ff, h->activation, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_ACTIVATION);
   if (h->has_sub_norms) {
     ops->norm (self->backend, self->ffn_sub, ffn, &layer->ffn_sub_norm, n_rows);
     ffn = self->ffn_sub;
   }
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
   multiply (self, self->product, ffn, &layer->ffn_down, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_DOWN);
   ops->add (self->backend, self->x, self->product, h->n_embd, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
 }
 
 /* From here on the rows are those that need logits. */
@@ -402,8 +423,10 @@ compute_logits (BnTransformer *self)
 {
   self->backend->ops->norm (self->backend, self->normed, self->x,
       &self->weights->output_norm, self->n_logit_rows);
+  bn_profile_end_part (&self->profile, BN_PART_NORM);
   multiply (self, self->logits, self->normed, &self->weights->output,
       self->n_logit_rows);
+  bn_profile_end_part (&self->profile, BN_PART_HEAD);
 }
 
 static void
@@ -492,6 +515,7 @@ bn_transformer_forward (BnTransformer *self, BnRun *runs, uint32_t n_runs,
   if (self->batch.n_rows == 0)
     return TRUE;
   backend->ops->begin (backend, abort);
+  bn_profile_begin (&self->profile);
   compute_batch (self);
   if (!backend->ops->end (backend)) {
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,

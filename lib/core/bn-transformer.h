@@ -24,6 +24,7 @@
 #include "bn-hparams.h"
 #include "bn-kvcache.h"
 #include "bn-kernels.h"
+#include "bn-profile.h"
 
 typedef struct BnTransformer BnTransformer;
 
@@ -40,6 +41,7 @@ typedef struct {
   uint32_t n_cells;      /* cells of the cache; 0: one context_size */
   BnRepack repack;
   BnI2sLayout i2s_layout;
+  gboolean has_profile; /* times the parts of each pass */
 } BnTransformerOptions;
 
 /* Same as BitnetProgressFunc. */
@@ -62,6 +64,8 @@ const BnHparams *bn_transformer_get_hparams (const BnTransformer *self);
 BnKvCache *bn_transformer_get_kv_cache (BnTransformer *self);
 uint32_t bn_transformer_get_context_size (const BnTransformer *self);
 uint32_t bn_transformer_get_batch_size (const BnTransformer *self);
+/* Since creation; zeros without has_profile. */
+const BnProfile *bn_transformer_get_profile (const BnTransformer *self);
 /* Bytes of packed weights and of scratch; the cache is not in it. */
 uint64_t bn_transformer_get_memory_size (const BnTransformer *self);
 

@@ -357,6 +357,14 @@ bn_transformer_get_batch_size (const BnTransformer *self)
   return self->options.batch_size;
 }
 
+const BnProfile *
+bn_transformer_get_profile (const BnTransformer *self)
+{
+  static const BnProfile none;
+
+  return &none;
+}
+
 uint64_t
 bn_transformer_get_memory_size (const BnTransformer *self)
 {

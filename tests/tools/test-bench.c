@@ -139,6 +139,9 @@ static const struct {
     {"bench --i2s-layout z", 2, "a, b, c"},
     {"bench -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --device cuda", 1, "cuda"},
+    {"bench --layers -r 0", 2, "--runs is 0"},
+    {"bench --layers more", 2, "\"more\""},
+    {"bench --layers -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --tokenizer", 2, "needs a text file"},
     {"bench --tokenizer -r 0 /dev/null", 2, "--runs is 0"},
     {"bench --tokenizer -t 0 /dev/null", 2, "\"0\""},
@@ -164,7 +167,7 @@ static void
 test_help (void)
 {
   static const char *const commands[] = {
-      "logits", "bench", "bench --tokenizer"};
+      "logits", "bench", "bench --tokenizer", "bench --layers"};
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *line = g_strdup_printf ("%s --help", commands[i]);
@@ -253,6 +256,41 @@ test_one_kind (void)
   g_assert_null (strstr (prompt.out, "\ntg"));
   g_assert_nonnull (strstr (answer.out, "tg9"));
   g_assert_null (strstr (answer.out, "\npp"));
+}
+
+/* ---- bench --layers ---- */
+
+static void
+test_layers (void)
+{
+  static const char *const tests[] = {"pp20", "tg5"};
+  static const char *const parts[] = {"embed", "norm", "qkv", "store",
+      "attention", "output", "gate-up", "activation", "down", "head"};
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench --layers -p 20 -n 5 -t 2 -r 3 --json");
+  g_auto (TestOutcome) table =
+      test_spawn_line ("bench --layers -p 20 -n 0 -t 1 -r 1");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  JsonArray *results = json_object_get_array_member (root, "results");
+  g_assert_cmpuint (json_array_get_length (results), ==, G_N_ELEMENTS (tests));
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++) {
+    JsonObject *row = json_array_get_object_element (results, i);
+
+    g_assert_cmpstr (json_object_get_string_member (row, "test"), ==, tests[i]);
+    for (gsize k = 0; k < G_N_ELEMENTS (parts); k++)
+      g_assert_cmpfloat (json_object_get_double_member (row, parts[k]), >, 0);
+  }
+  g_assert_cmpint (table.status, ==, 0);
+  g_assert_true (g_str_has_prefix (table.out, "pp20 "));
+  g_assert_nonnull (strstr (table.out, "\ngate-up "));
+  g_assert_nonnull (strstr (table.out, "\ntogether "));
+  g_assert_null (strstr (table.out, "tg"));
 }
 
 /* ---- bench --tokenizer ---- */
@@ -398,6 +436,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/table", test_table);
   g_test_add_func ("/tools/bench/json", test_json);
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
+  g_test_add_func ("/tools/bench/layers", test_layers);
   g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
   g_test_add_func ("/tools/bench/tokenizer/json", test_tokenizer_json);
   g_test_add_func ("/tools/bench/C69-C87-C88-C93/discovery", test_discovery);

@@ -162,10 +162,10 @@ main (int argc, char **argv)
   fixture.folder = g_dir_make_tmp ("bitnet-perplexity-XXXXXX", NULL);
   fixture.path = g_build_filename (fixture.folder, "text", NULL);
   g_assert_true (g_file_set_contents (fixture.path, TEXT, -1, NULL));
-  g_test_add_func ("/tool/perplexity/json", test_json);
-  g_test_add_func ("/tool/perplexity/rows", test_rows);
-  g_test_add_func ("/tool/perplexity/failures", test_failures);
-  g_test_add_func ("/tool/perplexity/help", test_help);
+  g_test_add_func ("/tools/perplexity/json", test_json);
+  g_test_add_func ("/tools/perplexity/rows", test_rows);
+  g_test_add_func ("/tools/perplexity/failures", test_failures);
+  g_test_add_func ("/tools/perplexity/help", test_help);
   status = g_test_run ();
   g_unlink (fixture.path);
   g_rmdir (fixture.folder);

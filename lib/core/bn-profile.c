@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The stopwatch behind bn-profile.h. */
+#define _GNU_SOURCE /* clock_gettime */
+#include "bn-profile.h"
+
+#include <time.h>
+
+static int64_t
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const char *
+bn_pass_part_name (BnPassPart part)
+{
+  static const char *const names[BN_N_PARTS] = {
+      [BN_PART_EMBED] = "embed",
+      [BN_PART_NORM] = "norm",
+      [BN_PART_QKV] = "qkv",
+      [BN_PART_STORE] = "store",
+      [BN_PART_ATTENTION] = "attention",
+      [BN_PART_OUTPUT] = "output",
+      [BN_PART_GATE_UP] = "gate-up",
+      [BN_PART_ACTIVATION] = "activation",
+      [BN_PART_DOWN] = "down",
+      [BN_PART_HEAD] = "head",
+  };
+
+  return names[part];
+}
+
+void
+bn_profile_begin (BnProfile *self)
+{
+  if (self->is_on)
+    self->last_ns = now_ns ();
+}
+
+void
+bn_profile_end_part (BnProfile *self, BnPassPart part)
+{
+  int64_t now;
+
+  if (!self->is_on)
+    return;
+  now = now_ns ();
+  self->ns[part] += (uint64_t) (now - self->last_ns);
+  self->last_ns = now;
+}
