@@ -11,6 +11,8 @@
 #define MAX_CONTEXT_SIZE (1 << 24)
 #define MAX_BATCH_SIZE 65536
 #define MAX_SEQUENCES 256
+#define MIN_DRAFTS -1
+#define MAX_DRAFTS 16
 
 G_DEFINE_BOXED_TYPE (BitnetEngineOptions, bitnet_engine_options,
     bitnet_engine_options_copy, bitnet_engine_options_free)
@@ -128,6 +130,12 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
           limits[i].max);
       return FALSE;
     }
+  }
+  if (self->drafts < MIN_DRAFTS || self->drafts > MAX_DRAFTS) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "drafts is %d, expected %d to %d", self->drafts, MIN_DRAFTS,
+        MAX_DRAFTS);
+    return FALSE;
   }
   return TRUE;
 }

@@ -16,6 +16,7 @@
 
 #define DEFAULT_BATCH_SIZE 512
 #define DEFAULT_SEQUENCES 8
+#define DEFAULT_DRAFTS 8
 
 #define NS_PER_MS 1e6
 #define NS_PER_S 1e9
@@ -78,6 +79,9 @@ fill_defaults (BitnetModel *model, const BitnetEngineOptions *options)
       .n_sequences = options->n_sequences,
       .repack = (BnRepack) options->repack,
       .i2s_layout = (BnI2sLayout) options->i2s_layout,
+      .n_drafts = options->drafts > 0    ? (guint) options->drafts
+                  : options->drafts == 0 ? DEFAULT_DRAFTS
+                                         : 0,
       .has_profile = options->profile,
   };
 
@@ -154,6 +158,7 @@ bitnet_engine_matches (BitnetEngine *self, const BitnetEngineOptions *options)
          && mine->batch_size == other.batch_size
          && mine->n_sequences == other.n_sequences
          && mine->repack == other.repack && mine->i2s_layout == other.i2s_layout
+         && mine->n_drafts == other.n_drafts
          && !mine->has_profile == !other.has_profile;
 }
 
@@ -581,6 +586,8 @@ add_scheduler_stats (
   add_uint64 (dict, "prompt-tokens", stats.n_prompt_tokens);
   add_uint64 (dict, "cached-tokens", stats.n_cached_tokens);
   add_uint64 (dict, "generated-tokens", stats.n_generated_tokens);
+  add_uint64 (dict, "drafted-tokens", stats.n_drafted_tokens);
+  add_uint64 (dict, "accepted-tokens", stats.n_accepted_tokens);
   add_uint64 (dict, "steps", stats.n_steps);
   add_double (dict, "mean-batch",
       stats.n_steps > 0 ? (double) stats.n_step_tokens / (double) stats.n_steps

@@ -58,12 +58,20 @@ GType bitnet_i2s_layout_get_type (void);
  * @n_sequences: most sequences that run at a time, the others wait; 0 = 8
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
+ * @drafts: most tokens that are guessed ahead, up to 16; 0 = 8, -1 = none
  * @profile: whether to time the parts of each pass, for
  *   bitnet_engine_dup_stats(); costs up to a percent of small models
  *
  * How an engine is set up. Limits: 1,024 threads, a context of 16,777,216
  * cells, batches of 65,536 tokens, 256 sequences, and not more sequences than
  * tokens in a batch.
+ *
+ * A sequence that runs alone guesses from its own text what comes next: where
+ * its last tokens occurred before, what followed them then. The guesses are
+ * computed in one pass with the token that is due, and those are kept that
+ * would have been drawn anyway. So answers that repeat their prompt or
+ * themselves come faster, and no answer is another one: not with sampling
+ * either. Where guesses do not come true they cease.
  */
 struct _BitnetEngineOptions {
   char *device;
@@ -73,6 +81,7 @@ struct _BitnetEngineOptions {
   guint n_sequences;
   BitnetRepack repack;
   BitnetI2sLayout i2s_layout;
+  int drafts;
   gboolean profile;
 };
 
@@ -343,6 +352,8 @@ GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
  *   mapped file
  * - `prompt-tokens` (t): computed; `cached-tokens` (t): reused instead
  * - `generated-tokens` (t)
+ * - `drafted-tokens` (t): guessed ahead; `accepted-tokens` (t): of those, came
+ *   true
  * - `steps` (t): forward passes; `mean-batch` (d): tokens in one
  * - `prefill-ns` (t): time in passes with prompt tokens; `decode-ns` (t): in
  *   the others

@@ -127,10 +127,11 @@ static gboolean
 measure (Bench *self, guint n_prompt, guint n_generate, guint n_runs,
     Table *table, GError **error)
 {
+  /* the prompt's one token is a pass like the others */
   const guint n_tokens = n_generate > 1 ? n_generate : n_prompt;
 
   g_snprintf (table->name, sizeof table->name, "%s%u",
-      n_generate > 1 ? "tg" : "pp", n_tokens);
+      n_generate > 1 ? "tg" : "pp", n_generate > 1 ? n_generate - 1 : n_prompt);
   for (gsize i = 0; i < N_PARTS; i++)
     table->parts[i] = g_array_new (FALSE, FALSE, sizeof (double));
   for (guint run = 0; run <= n_runs; run++) {
@@ -236,6 +237,7 @@ open_engine (const Options *options, BitnetEngineOptions *engine_options,
   bench->n_vocab = bitnet_model_get_vocab_size (model);
   engine_options->profile = TRUE;
   engine_options->n_sequences = 1;
+  engine_options->drafts = -1; /* a pass is a token */
   engine_options->n_threads = (guint) options->n_threads;
   engine_options->context_size =
       (guint) MAX (options->n_prompt, options->n_generate) + 2;

@@ -31,6 +31,8 @@ enum {
   DEFAULT_PROMPT = 512,
   DEFAULT_GENERATE = 128,
   TAKE_SIZE = 64,
+  MAX_DRAFTS = 16,
+  NO_DRAFTS = -1,
 };
 
 typedef struct {
@@ -39,6 +41,7 @@ typedef struct {
   int n_generate;
   int n_runs;
   int batch_size;
+  int n_drafts;
   char *threads;
   gboolean json, layers, tokenizer, discovery;
 } Options;
@@ -328,6 +331,9 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Runs of each test, after one to warm up [5]", "N"},
       {"batch-size", 0, 0, G_OPTION_ARG_INT, &options->batch_size,
           "Prompt tokens computed at a time [512]", "N"},
+      {"drafts", 0, 0, G_OPTION_ARG_INT, &options->n_drafts,
+          "Most tokens guessed ahead, which random prompts do not reward [0]",
+          "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of a table", NULL},
       {"layers", 0, 0, G_OPTION_ARG_NONE, &options->layers,
@@ -369,7 +375,9 @@ parse (Options *options, int *argc, char ***argv, int *status)
          && tool_check_range (
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS)
          && tool_check_range (
-             COMMAND, "batch-size", options->batch_size, 0, G_MAXUINT16);
+             COMMAND, "batch-size", options->batch_size, 0, G_MAXUINT16)
+         && tool_check_range (
+             COMMAND, "drafts", options->n_drafts, 0, MAX_DRAFTS);
 }
 
 static gboolean
@@ -422,6 +430,7 @@ cmd_bench (int argc, char **argv)
   bench.json = options.json;
   bench.options->batch_size = (guint) options.batch_size;
   bench.options->n_sequences = 1;
+  bench.options->drafts = options.n_drafts > 0 ? options.n_drafts : NO_DRAFTS;
   bench.options->context_size = MAX (bench.n_prompt, bench.n_generate + 1) + 1;
 
   bench.cancellable = tool_watch_interrupt ();

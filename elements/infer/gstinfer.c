@@ -64,6 +64,7 @@ GST_DEBUG_CATEGORY (gst_bitnet_infer_debug);
 #define DEFAULT_THREADS 0
 #define DEFAULT_CONTEXT_SIZE 0
 #define DEFAULT_BATCH_SIZE 512
+#define DEFAULT_DRAFTS 8
 #define DEFAULT_PARALLEL 1
 #define DEFAULT_MAX_TOKENS 512
 #define DEFAULT_TEMPERATURE 0.8
@@ -89,6 +90,8 @@ GST_DEBUG_CATEGORY (gst_bitnet_infer_debug);
 #define DEFAULT_LATENCY 0
 #define MAX_THREADS 1024
 #define MAX_PARALLEL 1024
+#define MAX_DRAFTS 16
+#define NO_DRAFTS -1 /* as BitnetEngineOptions has it */
 #define MAX_CHUNK 65536
 #define MAX_LATENCY_MS (3600 * 1000)
 
@@ -99,6 +102,7 @@ enum {
   PROP_CONTEXT_SIZE,
   PROP_BATCH_SIZE,
   PROP_REPACK,
+  PROP_DRAFTS,
   PROP_I2S_LAYOUT,
   PROP_PARALLEL,
   PROP_MAX_TOKENS,
@@ -304,6 +308,11 @@ set_locked (GstBitnetInfer *self, guint id, const GValue *value)
       g_free (self->options->device);
       self->options->device = g_value_dup_string (value);
       break;
+    case PROP_DRAFTS:
+      self->options->drafts = g_value_get_uint (value) > 0
+                                  ? (int) g_value_get_uint (value)
+                                  : NO_DRAFTS;
+      break;
     case PROP_REPACK:
       self->options->repack = (BitnetRepack) g_value_get_enum (value);
       break;
@@ -397,6 +406,9 @@ get_locked (GstBitnetInfer *self, guint id, GValue *value)
   switch (id) {
     case PROP_DEVICE:
       g_value_set_string (value, self->options->device);
+      break;
+    case PROP_DRAFTS:
+      g_value_set_uint (value, (guint) MAX (self->options->drafts, 0));
       break;
     case PROP_REPACK:
       g_value_set_enum (value, self->options->repack);
@@ -530,6 +542,18 @@ install_engine_properties (GObjectClass *object_class)
       g_param_spec_enum ("repack", "Repack",
           "Whether weights are rearranged for the processor",
           BITNET_TYPE_REPACK, BITNET_REPACK_AUTO, READY_FLAGS));
+  /**
+   * GstBitnetInfer:drafts:
+   *
+   * Most tokens that a response guesses ahead from its own text; 0 = none.
+   * Guesses make text that repeats faster and change no response.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_DRAFTS,
+      g_param_spec_uint ("drafts", "Drafts",
+          "Most tokens guessed ahead; changes no response (0 = none)", 0,
+          MAX_DRAFTS, DEFAULT_DRAFTS, READY_FLAGS));
   /**
    * GstBitnetInfer:i2s-layout:
    *
@@ -918,6 +942,7 @@ gst_bitnet_infer_init (GstBitnetInfer *self)
   self->options->n_threads = DEFAULT_THREADS;
   self->options->context_size = DEFAULT_CONTEXT_SIZE;
   self->options->batch_size = DEFAULT_BATCH_SIZE;
+  self->options->drafts = DEFAULT_DRAFTS;
   self->params = bitnet_params_new ();
   self->parallel = DEFAULT_PARALLEL;
   self->chunk = DEFAULT_CHUNK;

@@ -65,6 +65,8 @@ request_new (BnScheduler *scheduler, BnRequestOptions *options)
       g_array_sized_new (FALSE, FALSE, sizeof (uint32_t), self->n_prompt + 1);
   g_array_append_vals (self->tokens, options->tokens, self->n_prompt);
   self->sampler = options->sampler;
+  if (scheduler->options.n_drafts > 0)
+    self->draft = bn_draft_new ();
   self->stopper = options->stopper;
   self->fresh = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->queue = g_array_new (FALSE, FALSE, sizeof (uint32_t));
@@ -91,6 +93,7 @@ bn_request_unref (BnRequest *self)
   g_array_unref (self->tokens);
   g_clear_pointer (&self->sampler, bn_sampler_free);
   g_clear_pointer (&self->stopper, bn_stopper_free);
+  g_clear_pointer (&self->draft, bn_draft_free);
   g_array_unref (self->fresh);
   g_array_unref (self->queue);
   g_free (self->logits);

@@ -297,6 +297,37 @@ add_item (BnScheduler *self, BnRequest *request, uint32_t n)
   request->is_untouched = FALSE;
 }
 
+/* Lets the only item of the step, a token of an answer, guess those behind it.
+ * Several sequences need the arithmetic for tokens that are due. */
+static void
+add_draft (BnScheduler *self)
+{
+  BnStepItem *item = &self->items[0];
+  BnRequest *request = item->request;
+  BnRun *run = &self->runs[0];
+  const uint32_t n_tokens = request->tokens->len;
+  const uint32_t n_generated = n_tokens - request->n_prompt;
+  uint32_t limit = MIN (self->options.n_drafts, N_LOGITS_ROWS);
+  uint32_t n;
+
+  if (request->draft == NULL || !item->wants_token || item->n_tokens != 1
+      || n_generated == 0)
+    return;
+  limit = MIN (limit, self->info.batch_size - 1);
+  limit = MIN (limit, self->info.context_size - n_tokens);
+  if (request->max_tokens > 0)
+    limit = MIN (limit, request->max_tokens - n_generated - 1);
+  n = bn_draft_propose (request->draft, &self->draft_costs,
+      get_tokens (request), n_tokens, limit, self->draft_run + 1);
+  if (n == 0 || !bn_kv_seq_reserve (request->seq, 1 + n, NULL))
+    return;
+  self->draft_run[0] = run->tokens[0];
+  run->tokens = self->draft_run;
+  run->n_tokens = item->n_tokens = 1 + n;
+  run->logits = BN_LOGITS_ALL;
+  item->n_draft = n;
+}
+
 void
 bn_scheduler_plan (BnScheduler *self)
 {
@@ -321,4 +352,6 @@ bn_scheduler_plan (BnScheduler *self)
     }
     /* Otherwise there is room when one of those in front of it ends. */
   }
+  if (self->n_items == 1)
+    add_draft (self);
 }

@@ -6,13 +6,15 @@
  * matching texts, freeing a request or calling a client's function. */
 #pragma once
 
+#include "bn-draft.h"
 #include "bn-scheduler.h"
 
 /* Tokens that wait for a client before its sequence is parked; it goes on
  * when half of them are taken. */
 #define QUEUE_LIMIT 64
 
-/* Rows of logits in one step, beside one for each sequence. */
+/* Rows of logits in one step, beside one for each sequence: for requests that
+ * want them all, or else for guesses. */
 #define N_LOGITS_ROWS 32
 
 struct BnRequest {
@@ -32,6 +34,7 @@ struct BnRequest {
   BnKvSeq *seq;   /* NULL while it waits */
   BnSampler *sampler;
   BnStopper *stopper;
+  BnDraft *draft;        /* NULL: nothing is guessed */
   GArray *fresh;         /* of uint32_t: tokens of this step to deliver */
   float *logits;         /* n_prompt rows, or with wants_scores numbers, if
                             wants_logits */
@@ -54,6 +57,8 @@ typedef struct {
   BnRequest *request; /* owned */
   uint32_t n_tokens;
   gboolean wants_token;
+  uint32_t n_draft; /* of the tokens: guesses behind the first one */
+  uint32_t n_drawn; /* tokens that the step gave */
   gboolean is_computed;
   BnFinishReason reason; /* what the step made of it */
   GError *error;
@@ -87,6 +92,8 @@ struct BnScheduler {
   BnRun *runs;       /* n_sequences */
   BnStepItem *items; /* n_sequences; who is in it changes under the mutex */
   uint64_t prompt_token_ns; /* in the last step that had prompt tokens */
+  BnDraftCosts draft_costs;
+  uint32_t draft_run[1 + BN_DRAFT_MAX]; /* tokens of the run that guesses */
 
   int abort; /* atomic; not 0: the forward pass is to end */
 

@@ -154,12 +154,40 @@ keep_logits (const BnScheduler *self, BnRequest *request, const float *logits,
         logits + (i - first) * n_vocab, self->info.n_vocab, tokens[i + 1]);
 }
 
+/* Draws from each row as long as what is drawn is what was guessed, so that
+ * the next row is the right one. What was guessed wrong leaves the cache. */
+static void
+draw (BnScheduler *self, BnStepItem *item, const BnRun *run)
+{
+  BnRequest *request = item->request;
+  const uint32_t n_cells = bn_kv_seq_get_n_cells (request->seq) - item->n_draft;
+  uint32_t token, n = 0;
+
+  while (item->reason == BN_FINISH_NONE) {
+    if (!bn_sampler_sample (request->sampler, self->scratch,
+            run->result + (size_t) n * self->info.n_vocab, &token,
+            &item->error)) {
+      g_prefix_error (&item->error, "%s: ", bn_gguf_get_path (self->gguf));
+      item->reason = BN_FINISH_ERROR;
+      break;
+    }
+    item->reason = advance (self, request, token);
+    item->n_drawn++;
+    if (n == item->n_draft || token != run->tokens[n + 1])
+      break;
+    n++;
+  }
+  if (item->n_draft > 0) {
+    bn_draft_learn (request->draft, n);
+    bn_kv_seq_truncate (request->seq, n_cells + n);
+  }
+}
+
 /* Uses the logits of one run. */
 static void
 use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
 {
   BnRequest *request = item->request;
-  uint32_t token;
 
   item->is_computed = TRUE;
   if (request->wants_logits) {
@@ -169,13 +197,7 @@ use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
     if (n_done == request->n_prompt)
       item->reason = BN_FINISH_LENGTH;
   } else if (item->wants_token) {
-    if (bn_sampler_sample (request->sampler, self->scratch, run->result, &token,
-            &item->error)) {
-      item->reason = advance (self, request, token);
-    } else {
-      g_prefix_error (&item->error, "%s: ", bn_gguf_get_path (self->gguf));
-      item->reason = BN_FINISH_ERROR;
-    }
+    draw (self, item, run);
   }
 }
 
@@ -201,6 +223,16 @@ fail_item (BnScheduler *self, BnStepItem *item, const GError *error)
   item->error = g_error_copy (error);
 }
 
+/* A guess may lead where no answer would have gone. */
+static void
+drop_draft (BnScheduler *self)
+{
+  bn_draft_learn (self->items[0].request->draft, 0);
+  self->items[0].n_draft = 0;
+  self->items[0].n_tokens = self->runs[0].n_tokens = 1;
+  self->runs[0].logits = BN_LOGITS_LAST;
+}
+
 static void
 compute (BnScheduler *self)
 {
@@ -209,6 +241,13 @@ compute (BnScheduler *self)
 
   if (forward (self, 0, n, &error))
     return;
+  if (self->items[0].n_draft > 0
+      && g_error_matches (error, BITNET_ERROR, BITNET_ERROR_NUMERIC)) {
+    g_clear_error (&error);
+    drop_draft (self);
+    if (forward (self, 0, n, &error))
+      return;
+  }
   if (n == 1 || !g_error_matches (error, BITNET_ERROR, BITNET_ERROR_NUMERIC)) {
     for (uint32_t i = 0; i < n; i++)
       fail_item (self, &self->items[i], error);
@@ -229,17 +268,12 @@ publish_item (BnScheduler *self, BnStepItem *item, uint64_t ns)
 {
   BnRequest *request = item->request;
   BnRequestStatus *status = &request->status;
-  gboolean has_token =
-      item->is_computed && item->wants_token && item->reason != BN_FINISH_ERROR;
-
   if (status->n_generated_tokens == 0)
     status->prefill_ns += ns;
   else
     status->decode_ns += ns;
-  if (has_token) {
-    status->n_generated_tokens++;
-    self->stats.n_generated_tokens++;
-  }
+  status->n_generated_tokens += item->n_drawn;
+  self->stats.n_generated_tokens += item->n_drawn;
   /* The client may have cancelled it in the meantime. */
   if (status->reason != BN_FINISH_NONE)
     return;
@@ -256,12 +290,18 @@ count_step (BnScheduler *self, uint64_t ns)
 {
   uint64_t n_prompt_tokens = 0;
   uint64_t n_tokens = 0;
+  uint64_t n_drawn = 0;
 
   for (uint32_t i = 0; i < self->n_items; i++) {
     const BnStepItem *item = &self->items[i];
     if (!item->is_computed)
       continue;
     n_tokens += item->n_tokens;
+    n_drawn += item->n_drawn;
+    if (item->n_draft > 0 && item->n_drawn > 0) {
+      self->stats.n_drafted_tokens += item->n_draft;
+      self->stats.n_accepted_tokens += item->n_drawn - 1;
+    }
     if (item->request->status.n_generated_tokens == 0)
       n_prompt_tokens += item->n_tokens;
   }
@@ -275,7 +315,9 @@ count_step (BnScheduler *self, uint64_t ns)
     self->prompt_token_ns = ns / n_tokens;
   } else {
     self->stats.decode_ns += ns;
-    self->stats.n_decode_tokens += n_tokens;
+    self->stats.n_decode_tokens += n_drawn;
+    if (self->n_items == 1)
+      bn_draft_costs_add (&self->draft_costs, (uint32_t) n_tokens, ns);
   }
 }
 

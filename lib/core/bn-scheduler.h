@@ -30,6 +30,7 @@ typedef struct {
   uint32_t context_size; /* 0: as BnTransformerOptions */
   uint32_t batch_size;   /* at least 1 */
   uint32_t n_sequences;  /* that run at a time; at least 1 */
+  uint32_t n_drafts;     /* most tokens guessed ahead; 0: none */
   uint64_t cache_size;   /* bytes the cache may grow to, but always one
                             context; 0: a quarter of the machine's memory */
   BnRepack repack;
@@ -54,10 +55,12 @@ typedef struct {
   uint64_t n_cached_tokens; /* found in the cache instead */
   uint64_t n_generated_tokens;
   uint64_t n_steps;
-  uint64_t n_step_tokens;   /* in all steps together */
-  uint64_t prefill_ns;      /* of steps that held prompt tokens */
-  uint64_t decode_ns;       /* of the other steps */
-  uint64_t n_decode_tokens; /* generated in those */
+  uint64_t n_step_tokens;     /* in all steps together */
+  uint64_t prefill_ns;        /* of steps that held prompt tokens */
+  uint64_t decode_ns;         /* of the other steps */
+  uint64_t n_decode_tokens;   /* generated in those */
+  uint64_t n_drafted_tokens;  /* guessed ahead */
+  uint64_t n_accepted_tokens; /* of those: came true */
   uint32_t n_running;
   uint32_t n_waiting;
   uint32_t n_pages;

@@ -126,6 +126,7 @@ test_other_values (gconstpointer data)
       {"infer", "typical-p", "0.5"},
       {"infer", "xtc-probability", "0.5"},
       {"infer", "repack", "never"},
+      {"infer", "drafts", "4"},
       {"infer", "i2s-layout", "b"},
       {"detokenize", "granularity", "sentence"},
       {"detokenize", "skip-special", "false"},

@@ -28,6 +28,9 @@ typedef struct {
   gboolean fails_to_load;
   gboolean has_load_gate; /* loading waits for fake_open() */
   guint pass_us;          /* a pass takes at least so long */
+  guint period;           /* answers repeat what stands so many tokens in
+                             front, most of the time; 0: never */
+  gboolean hates_guesses; /* runs with all their logits give NaN */
 
   /* Under the mutex. */
   GMutex mutex;

@@ -103,6 +103,59 @@ test_deterministic (void)
       memcmp (got->data, first->data, N * sizeof (guint32)), !=, 0);
 }
 
+/* Guessing ahead changes no answer, however it is drawn. */
+static void
+test_drafts (void)
+{
+  static const struct {
+    double temperature, penalty_repeat;
+    guint mirostat, top_k;
+  } cases[] = {{0, 1, 0, 40}, {0.8, 1, 0, 40}, {1, 1.3, 0, 0}, {1, 1, 2, 0}};
+  enum { N_PROMPT = 60, N = 120 };
+  g_autofree guint32 *prompt = make_prompt (1, N_PROMPT);
+  guint64 n_drafted = 0;
+
+  for (guint i = 20; i < N_PROMPT; i++) /* something to repeat */
+    prompt[i] = prompt[i - 20];
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GArray) expected = NULL;
+
+    for (int drafts = -1; drafts <= 16; drafts += 8) {
+      g_autoptr (BitnetEngineOptions) options = bitnet_engine_options_new ();
+      g_autoptr (BitnetParams) params = bitnet_params_new ();
+      g_autoptr (GError) error = NULL;
+      options->drafts = drafts;
+      options->n_threads = 2;
+      g_autoptr (BitnetModel) model =
+          bitnet_model_new_from_file (fixture.small, NULL, &error);
+      g_autoptr (BitnetEngine) engine =
+          bitnet_model_get_engine (model, options, &error);
+      g_assert_true (bitnet_engine_load (engine, NULL, NULL, NULL, &error));
+      params->temperature = cases[i].temperature;
+      params->penalty_repeat = cases[i].penalty_repeat;
+      params->mirostat = cases[i].mirostat;
+      params->top_k = cases[i].top_k;
+      params->seed = 7;
+      params->max_tokens = N;
+      g_autoptr (BitnetSequence) sequence =
+          bitnet_engine_submit (engine, NULL, prompt, N_PROMPT, params, &error);
+      g_assert_no_error (error);
+      g_autoptr (GArray) got = drain_good (sequence);
+      g_autoptr (GVariant) stats = bitnet_engine_dup_stats (engine);
+      guint64 n;
+
+      if (expected == NULL)
+        expected = g_array_ref (got);
+      assert_equal_tokens (got, expected);
+      g_assert_true (g_variant_lookup (stats, "drafted-tokens", "t", &n));
+      if (drafts < 0)
+        g_assert_cmpuint (n, ==, 0);
+      n_drafted += n;
+    }
+  }
+  g_assert_cmpuint (n_drafted, >, 0);
+}
+
 static void
 test_logits_of_pieces (void)
 {
@@ -418,6 +471,7 @@ main (int argc, char **argv)
   engine_fixture_set_up ();
   g_test_add_func ("/engine/greedy", test_greedy);
   g_test_add_func ("/engine/C50/deterministic", test_deterministic);
+  g_test_add_func ("/engine/drafts", test_drafts);
   g_test_add_func ("/engine/logits-of-pieces", test_logits_of_pieces);
   g_test_add_func ("/engine/eight", test_eight);
   g_test_add_func ("/engine/bad-prompts", test_bad_prompts);

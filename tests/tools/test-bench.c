@@ -133,6 +133,7 @@ static const struct {
     {"logits --tokens 1 -o /nonexistent/rows", 1, "/nonexistent/rows"},
     {"bench -r 0", 2, "--runs is 0"},
     {"bench -p -1", 2, "--prompt is -1"},
+    {"bench --drafts 17", 2, "--drafts is 17"},
     {"bench -t 1,0", 2, "\"0\""},
     {"bench -t x", 2, "\"x\""},
     {"bench more", 2, "\"more\""},
