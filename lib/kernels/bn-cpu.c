@@ -48,7 +48,7 @@ bn_cpu_detect (void)
   const uint32_t avx2 = LEAF7_AVX2 | LEAF7_BMI2;
   const uint32_t avx512_b =
       LEAF7_AVX512F | LEAF7_AVX512DQ | LEAF7_AVX512BW | LEAF7_AVX512VL;
-  const uint32_t avx512_c = LEAF7_AVX512VBMI | LEAF7_AVX512VNNI;
+  const uint32_t vnni_c = LEAF7_AVX512VBMI | LEAF7_AVX512VNNI;
   uint32_t a, b, c, d;
   uint64_t xcr0;
 
@@ -58,10 +58,11 @@ bn_cpu_detect (void)
   if ((xcr0 & XCR0_YMM) != XCR0_YMM || !__get_cpuid_count (7, 0, &a, &b, &c, &d)
       || (b & avx2) != avx2)
     return 0;
-  if ((xcr0 & XCR0_ZMM) != XCR0_ZMM || (b & avx512_b) != avx512_b
-      || (c & avx512_c) != avx512_c)
+  if ((xcr0 & XCR0_ZMM) != XCR0_ZMM || (b & avx512_b) != avx512_b)
     return BN_CPU_AVX2;
-  return BN_CPU_AVX2 | BN_CPU_AVX512;
+  if ((c & vnni_c) != vnni_c)
+    return BN_CPU_AVX2 | BN_CPU_AVX512;
+  return BN_CPU_AVX2 | BN_CPU_AVX512 | BN_CPU_AVX512_VNNI;
 }
 
 #elif defined(__aarch64__)
@@ -101,6 +102,8 @@ static const struct {
   unsigned level;
   unsigned mask;
 } levels[] = {
+    {"avx512vnni", BN_CPU_AVX512_VNNI,
+        BN_CPU_AVX512_VNNI | BN_CPU_AVX512 | BN_CPU_AVX2},
     {"avx512", BN_CPU_AVX512, BN_CPU_AVX512 | BN_CPU_AVX2},
     {"avx2", BN_CPU_AVX2, BN_CPU_AVX2},
     {"i8mm", BN_CPU_I8MM, BN_CPU_I8MM | BN_CPU_DOTPROD | BN_CPU_NEON},

@@ -30,7 +30,7 @@ typedef struct {
 } Case;
 
 static GArray *entries;
-static BnKernels tables[3]; /* C first */
+static BnKernels tables[4]; /* C first */
 static guint n_tables;
 
 void
@@ -219,12 +219,15 @@ test_mask (void)
   g_assert_cmphex (bn_cpu_parse_mask ("avx2"), ==, BN_CPU_AVX2);
   g_assert_cmphex (
       bn_cpu_parse_mask ("avx512"), ==, BN_CPU_AVX2 | BN_CPU_AVX512);
+  g_assert_cmphex (bn_cpu_parse_mask ("avx512vnni"), ==,
+      BN_CPU_AVX2 | BN_CPU_AVX512 | BN_CPU_AVX512_VNNI);
   g_assert_cmphex (
       bn_cpu_parse_mask ("neon,avx2"), ==, BN_CPU_NEON | BN_CPU_AVX2);
   g_assert_cmphex (bn_cpu_parse_mask ("whatever"), ==, ~0u);
   g_assert_cmpstr (bn_cpu_level_name (0), ==, "c");
   g_assert_cmpstr (
       bn_cpu_level_name (BN_CPU_AVX2 | BN_CPU_AVX512), ==, "avx512");
+  g_assert_cmpstr (bn_cpu_level_name (~0u), ==, "avx512vnni");
 }
 
 static void
@@ -242,7 +245,7 @@ void
 bench_report (const char *name, const char *what, const BnKernels *k, double ns,
     double bytes, double macs)
 {
-  g_print ("%-16s %-18s %-7s %12.0f ns", name, what,
+  g_print ("%-16s %-18s %-10s %12.0f ns", name, what,
       bn_cpu_level_name (k->cpu_flags), ns);
   if (bytes > 0)
     g_print (" %8.2f GB/s", bytes / ns);
@@ -281,6 +284,7 @@ main (int argc, char **argv)
   check_add_text ();
   add_table (0);
   add_table (BN_CPU_AVX2 | BN_CPU_NEON);
+  add_table (BN_CPU_AVX2 | BN_CPU_AVX512);
   add_table (~0u);
   if (argc > 1 && strcmp (argv[1], "--bench") == 0)
     return run_benchmarks (argc > 2 ? argv[2] : NULL);

@@ -90,7 +90,7 @@ dot_tile (Lanes lanes, const uint8_t *tile, const int8_t *q, uint32_t blocks)
 #include "ternary-tmpl.h"
 
 void
-bn_ternary_init_avx512 (BnKernels *k)
+bn_ternary_init_avx512vnni (BnKernels *k)
 {
   init_ternary (k);
 }
