@@ -282,17 +282,24 @@ load_rows (Loading *self, Job *job)
       backend, linear, tensor->data + begin, job->row_begin, job->row_end);
 }
 
-/* A matrix that is packed does not need its place in the file any more. */
+/* Rows that are packed do not need their place in the file any more. Codes of
+ * some types are spread over the tensor; there the whole tensor goes when its
+ * last rows are packed. */
 static void
 drop_packed_pages (BnLoader *self, const Job *job)
 {
   BnBoundMatrix *matrix = job->matrix;
+  const BnGgufTensor *tensor = matrix->tensor;
   const int n_rows = (int) (job->row_end - job->row_begin);
+  const size_t row_size = tensor->size / matrix->n_rows;
 
-  if (g_atomic_int_add (&matrix->n_rows_left, -n_rows) == n_rows
-      && matrix->packed_size > 0)
-    bn_gguf_drop_pages (
-        self->weights->gguf, matrix->tensor, 0, matrix->tensor->size);
+  if (matrix->packed_size == 0)
+    return;
+  if (g_atomic_int_add (&matrix->n_rows_left, -n_rows) == n_rows)
+    bn_gguf_drop_pages (self->weights->gguf, tensor, 0, tensor->size);
+  else if (!is_spread (tensor->type))
+    bn_gguf_drop_pages (self->weights->gguf, tensor, job->row_begin * row_size,
+        n_rows * row_size);
 }
 
 static void

@@ -572,7 +572,7 @@ test_products (void)
     bn_kernels_init (&k, levels[i]);
     bn_quantize_row_get (BN_TYPE_TQ2_0) (tq, input_t, N_INPUT);
     k.quantize[BN_ACT_Q8_K](act, input_x, N_INPUT);
-    k.matmul[BN_PACK_TQ2_0].matmul (&y, 1, &w, 0, 1, act, sizeof act, 1);
+    k.in_place[BN_PACK_TQ2_0].matmul (&y, 1, &w, 0, 1, act, sizeof act, 1);
     g_assert_cmpfloat_with_epsilon (y, -3.998523529f, 1e-6f);
 
     for (int e = 0; e < 128; e++)
