@@ -92,6 +92,7 @@ static_assert (sizeof (BnBlockIQ2_BN) == 16, "IQ2_BN");
 /* Blocks of activation rows, which are BN_ALIGN aligned. */
 typedef struct {
   uint16_t d;
+  int16_t sum; /* of qs */
   int8_t qs[32];
 } BnActQ8_0;
 
@@ -106,7 +107,7 @@ typedef struct {
   int16_t sums[16]; /* of 16 qs each */
 } BnActQ8_K;
 
-static_assert (sizeof (BnActQ8_0) == 34, "Q8_0 activations");
+static_assert (sizeof (BnActQ8_0) == 36, "Q8_0 activations");
 static_assert (sizeof (BnActQ8_1) == 40, "Q8_1 activations");
 static_assert (sizeof (BnActQ8_K) == 292, "Q8_K activations");
 

@@ -30,7 +30,7 @@
 typedef enum {
   BN_ACT_F32,  /* n floats */
   BN_ACT_I8,   /* BnActI8: one absmax scale for the row (quant-formats 6.3) */
-  BN_ACT_Q8_0, /* blocks of 32: f16 d, int8[32] */
+  BN_ACT_Q8_0, /* blocks of 32: f16 d, int16 sum, int8[32] */
   BN_ACT_Q8_1, /* blocks of 32: f32 d, f32 d*sum, int8[32] */
   BN_ACT_Q8_K, /* blocks of 256: f32 d, int8[256], int16 sums[16] */
   BN_ACT_I8X4, /* BnActI8X4: four scales for the row */

@@ -95,7 +95,19 @@ quantize_i8x4_c (void *dst, const float *x, uint32_t n)
 static void
 quantize_q8_0_c (void *dst, const float *x, uint32_t n)
 {
-  bn_quantize_row_q8_0 (dst, x, n);
+  BnActQ8_0 *block = dst;
+
+  for (; n >= BN_QK; n -= BN_QK, x += BN_QK, block++) {
+    BnBlockQ8_0 coded;
+    int32_t sum = 0;
+
+    bn_quantize_row_q8_0 (&coded, x, BN_QK);
+    for (int i = 0; i < BN_QK; i++)
+      sum += coded.qs[i];
+    block->d = bn_load_u16 (coded.d);
+    block->sum = (int16_t) sum;
+    memcpy (block->qs, coded.qs, sizeof coded.qs);
+  }
 }
 
 static void

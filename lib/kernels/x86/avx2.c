@@ -481,9 +481,11 @@ quantize_q8_0_avx2 (void *dst, const float *x, uint32_t n)
 
   for (; n >= BN_QK; n -= BN_QK, x += BN_QK, block++) {
     float d;
+    __m256i q = quantize_block (x, &d);
 
-    store_256 (block->qs, quantize_block (x, &d));
+    store_256 (block->qs, q);
     block->d = _cvtss_sh (d, _MM_FROUND_TO_NEAREST_INT);
+    block->sum = (int16_t) sum_i32 (sums_of_4 (q));
   }
 }
 

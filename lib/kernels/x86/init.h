@@ -14,6 +14,7 @@ void bn_floats_init_avx2 (BnKernels *k);
 void bn_text_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
+void bn_blocks_init_avx512vnni (BnKernels *k);
 void bn_blocks_k_init_avx512vnni (BnKernels *k);
 void bn_ternary_init_avx512vnni (BnKernels *k);
 void bn_text_init_avx512vnni (BnKernels *k);
@@ -39,6 +40,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
 
   if (!(cpu_flags & BN_CPU_AVX512_VNNI))
     return;
+  bn_blocks_init_avx512vnni (k);
   bn_blocks_k_init_avx512vnni (k);
   bn_ternary_init_avx512vnni (k);
   bn_text_init_avx512vnni (k);
