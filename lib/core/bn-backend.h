@@ -32,6 +32,8 @@ typedef enum {
 typedef struct {
   BnMatrix matrix;        /* data and row_scale in device memory */
   const BnMatmulOps *ops; /* CPU: how it is multiplied */
+  gboolean lies_in_file;  /* rows of the file are what in_place of
+                             bn-kernels.h multiplies */
   float scale;
   const float *bias; /* n_rows floats in device memory, or NULL */
 } BnLinear;

@@ -89,8 +89,7 @@ cpu_linear_init (BnBackend *backend, BnLinear *linear, BnRepack repack)
   const BnMatrix *matrix = &linear->matrix;
 
   linear->ops = &self->kernels->matmul[matrix->pack];
-  if (repack == BN_REPACK_NEVER
-      && self->kernels->in_place[matrix->pack].matmul != NULL)
+  if (repack == BN_REPACK_NEVER && linear->lies_in_file)
     linear->ops = &self->kernels->in_place[matrix->pack];
   if (linear->ops->pack == NULL)
     return 0;

@@ -239,6 +239,31 @@ unpack_rows (const BnLoader *loader, Job *job, uint8_t *codes, float *scales)
   return job->finding == FINDING_NONE;
 }
 
+/* Looks for code 3 in rows of I2_S that are used where they lie. */
+static gboolean
+check_i2s_rows (const BnLoader *loader, Job *job, float *scales)
+{
+  const BnBoundMatrix *matrix = job->matrix;
+  const BnGgufTensor *tensor = matrix->tensor;
+  const size_t row_size = matrix->n_cols / 4;
+  const uint32_t n_rows = job->row_end - job->row_begin;
+  const uint8_t *rows = tensor->data + job->row_begin * row_size;
+  const float scale = bn_ternary_tensor_scale (
+      tensor->type, tensor->data, matrix->n_rows, matrix->n_cols);
+  const size_t bad = bn_i2s_find_bad (rows, n_rows * row_size);
+
+  if (bad < n_rows * row_size) {
+    job->finding = FINDING_CODE;
+    job->offset = job->row_begin * row_size + bad;
+  } else if (!isfinite (scale)) {
+    job->finding = FINDING_NOT_FINITE;
+    job->offset = tensor->size - bn_type_info (tensor->type)->tensor_tail;
+  }
+  for (uint32_t i = 0; i < n_rows; i++)
+    scales[i] = scale;
+  return job->finding == FINDING_NONE;
+}
+
 static void
 load_ternary_rows (Loading *self, Job *job, uint32_t worker)
 {
@@ -248,12 +273,18 @@ load_ternary_rows (Loading *self, Job *job, uint32_t worker)
   float *scales = self->scales + (size_t) worker * JOB_ELEMENTS;
   BnBackend *backend = self->loader->weights->backend;
 
-  if (!unpack_rows (self->loader, job, codes, scales) || linear == NULL)
+  if (linear != NULL && job->matrix->packed_size == 0) {
+    if (!check_i2s_rows (self->loader, job, scales))
+      return;
+  } else if (!unpack_rows (self->loader, job, codes, scales)
+             || linear == NULL) {
     return;
+  }
   for (uint32_t i = 0; i < n_rows; i++)
     scales[i] *= linear->scale;
-  backend->ops->linear_pack (
-      backend, linear, codes, job->row_begin, job->row_end);
+  if (job->matrix->packed_size > 0)
+    backend->ops->linear_pack (
+        backend, linear, codes, job->row_begin, job->row_end);
   backend->ops->write (backend,
       (float *) linear->matrix.row_scale + job->row_begin, scales,
       n_rows * sizeof *scales);

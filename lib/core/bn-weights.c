@@ -221,6 +221,10 @@ bind_matrix (BnLoader *self, BnLinear *linear, const BnGgufTensor *tensor,
     linear->matrix.n_rows = n_rows;
     linear->matrix.n_cols = n_cols;
     linear->scale = 1;
+    linear->lies_in_file =
+        !bn_pack_is_ternary (linear->matrix.pack)
+        || (tensor->type == BN_TYPE_I2_S && self->i2s_layout == BN_I2S_A
+            && n_cols % BN_I2S_COLS == 0);
   }
   g_array_append_val (self->matrices, matrix);
 }

@@ -38,8 +38,9 @@ typedef enum {
 } BnAct;
 
 enum {
-  BN_ALIGN = 64,       /* of activations, packed weights, cache pages */
-  BN_COL_PADDING = 256 /* BN_ACT_I8* rows are zero-filled to a multiple */
+  BN_ALIGN = 64,        /* of activations, packed weights, cache pages */
+  BN_COL_PADDING = 256, /* BN_ACT_I8* rows are zero-filled to a multiple */
+  BN_I2S_COLS = 128     /* of a block of I2_S in layout A */
 };
 
 /* Head of a BN_ACT_I8 row; the int8 values follow at BN_ALIGN. */
@@ -72,10 +73,12 @@ typedef enum {
   BN_PACK_Q6_K,
   BN_PACK_TQ1_0,
   BN_PACK_TQ2_0,
-  BN_PACK_TERNARY,    /* 2-bit codes 0..2 with one float scale per row: the one
-                         form of I2_S, TL1, TL2 */
-  BN_PACK_TERNARY_X4, /* the same for BN_ACT_I8X4 activations: the form of
-                         IQ1_BN and IQ2_BN */
+  BN_PACK_TERNARY, /* 2-bit codes 0..2 with one float scale per row: the one
+                      form of I2_S, TL1, TL2 */
+  BN_PACK_TERNARY_DENSE, /* the same weights in fewer bytes where a level has
+                            such a form: more work where memory is short */
+  BN_PACK_TERNARY_X4,    /* 2-bit codes for BN_ACT_I8X4 activations: the form of
+                            IQ1_BN and IQ2_BN */
   BN_N_PACKS,
 } BnPack;
 
@@ -132,8 +135,9 @@ typedef struct {
 
   /* The fastest form: packed, or the row of in_place where none is better. */
   BnMatmulOps matmul[BN_N_PACKS];
-  /* The file's own rows: pack is NULL. BN_PACK_TERNARY*: matmul is NULL where
-   * there is no such form. */
+  /* The file's own rows: pack is NULL. Of BN_PACK_TERNARY these are rows of
+   * I2_S in layout A, with columns a multiple of BN_I2S_COLS; where there is no
+   * such form matmul is NULL. */
   BnMatmulOps in_place[BN_N_PACKS];
   /* x: n floats to one activation row. */
   void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);
@@ -207,6 +211,8 @@ typedef enum {
 int bn_i2s_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
     uint32_t n_cols, uint32_t row_begin, uint32_t row_end, BnI2sLayout layout,
     size_t *bad);
+/* Offset of the first of size bytes of codes that has a code 3, or size. */
+size_t bn_i2s_find_bad (const uint8_t *data, size_t size);
 int bn_tl1_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
     uint32_t n_cols, uint32_t row_begin, uint32_t row_end, size_t *bad);
 int bn_tl2_unpack (uint8_t *codes, const void *data, uint32_t n_rows,

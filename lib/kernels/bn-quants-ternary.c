@@ -447,6 +447,23 @@ bn_tl1_unpack_tiles (uint8_t *codes, const void *data, uint32_t n_rows,
   return 0;
 }
 
+size_t
+bn_i2s_find_bad (const uint8_t *data, size_t size)
+{
+  const uint8_t low_bits = 0x55;
+  uint8_t bad = 0;
+  size_t i = 0;
+
+  /* without an exit, so that the compiler makes vectors of it */
+  for (size_t at = 0; at < size; at++)
+    bad |= data[at] & data[at] >> 1 & low_bits;
+  if (bad == 0)
+    return size;
+  while ((data[i] & data[i] >> 1 & low_bits) == 0)
+    i++;
+  return i;
+}
+
 int
 bn_tl1_unpack (uint8_t *codes, const void *data, uint32_t n_rows,
     uint32_t n_cols, uint32_t row_begin, uint32_t row_end, size_t *bad)

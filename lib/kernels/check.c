@@ -70,7 +70,8 @@ static const BnType row_types[BN_N_PACKS] = {
 static int
 is_ternary (BnPack pack)
 {
-  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_X4;
+  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_DENSE
+         || pack == BN_PACK_TERNARY_X4;
 }
 
 static size_t
@@ -166,6 +167,7 @@ pack_checked (BnPack pack, void *dst, const void *src, uint32_t n_rows,
   DO (q3_k, BN_PACK_Q3_K) DO (q4_k, BN_PACK_Q4_K) DO (q5_k, BN_PACK_Q5_K)      \
   DO (q6_k, BN_PACK_Q6_K) DO (tq1_0, BN_PACK_TQ1_0)                            \
   DO (tq2_0, BN_PACK_TQ2_0) DO (ternary, BN_PACK_TERNARY)                      \
+  DO (ternary_dense, BN_PACK_TERNARY_DENSE)                                    \
   DO (ternary_x4, BN_PACK_TERNARY_X4)
 /* clang-format on */
 

@@ -603,6 +603,44 @@ matmul_ternary_c (float *y, size_t y_stride, const BnMatrix *w,
   }
 }
 
+/* Rows of I2_S in layout A as they lie in the file: the groups of a block begin
+ * in the top bits. */
+static int32_t
+dot_i2s (const uint8_t *w, const int8_t *q, uint32_t n_cols)
+{
+  int32_t u = 0;
+
+  for (uint32_t col = 0; col < n_cols; col += BN_I2S_COLS, q += BN_I2S_COLS) {
+    for (int i = 0; i < 32; i++) {
+      uint8_t byte = *w++;
+
+      u += (byte >> 6) * q[i] + (byte >> 4 & 3) * q[32 + i]
+           + (byte >> 2 & 3) * q[64 + i] + (byte & 3) * q[96 + i];
+    }
+  }
+  return u;
+}
+
+static void
+matmul_i2s_c (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
+    uint32_t row_end, const void *acts, size_t act_stride, uint32_t n_acts)
+{
+  for (uint32_t row = row_begin; row < row_end; row++) {
+    const uint8_t *weights =
+        (const uint8_t *) w->data + (size_t) row * (w->n_cols / 4);
+
+    for (uint32_t i = 0; i < n_acts; i++) {
+      const BnActI8 *head =
+          (const void *) ((const uint8_t *) acts + i * act_stride);
+      int32_t u =
+          dot_i2s (weights, (const int8_t *) head + BN_ALIGN, w->n_cols);
+
+      y[i * y_stride + row] =
+          (float) (u - head->sum) / head->scale * w->row_scale[row];
+    }
+  }
+}
+
 /* The same with the sum of each group of columns apart. */
 static void
 dot_ternary_x4 (
@@ -666,11 +704,14 @@ static const BnMatmulOps in_place_ops[BN_N_PACKS] = {
     [BN_PACK_Q6_K] = IN_PLACE (BN_ACT_Q8_K, q6_k),
     [BN_PACK_TQ1_0] = IN_PLACE (BN_ACT_Q8_K, tq1_0),
     [BN_PACK_TQ2_0] = IN_PLACE (BN_ACT_Q8_K, tq2_0),
+    [BN_PACK_TERNARY] = IN_PLACE (BN_ACT_I8, i2s),
 };
 
 static const BnMatmulOps packed_ops[BN_N_PACKS] = {
     [BN_PACK_TERNARY] = {BN_ACT_I8, 1, packed_size_ternary_c, pack_ternary_c,
         matmul_ternary_c},
+    [BN_PACK_TERNARY_DENSE] = {BN_ACT_I8, 1, packed_size_ternary_c,
+        pack_ternary_c, matmul_ternary_c},
     [BN_PACK_TERNARY_X4] = {BN_ACT_I8X4, 1, packed_size_ternary_c,
         pack_ternary_c, matmul_ternary_x4_c},
 };

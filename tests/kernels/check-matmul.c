@@ -39,13 +39,16 @@ static const Format formats[] = {
     {"matmul/tq1_0", BN_PACK_TQ1_0, BN_TYPE_TQ1_0, 256, 1, {52}, 2},
     {"matmul/tq2_0", BN_PACK_TQ2_0, BN_TYPE_TQ2_0, 256, 1, {64}, 3},
     {"matmul/ternary", BN_PACK_TERNARY, BN_TYPE_INVALID, 1, 0, {0}, 0},
+    {"matmul/ternary-dense", BN_PACK_TERNARY_DENSE, BN_TYPE_INVALID, 1, 0, {0},
+        0},
     {"matmul/ternary-x4", BN_PACK_TERNARY_X4, BN_TYPE_INVALID, 1, 0, {0}, 0},
 };
 
 static gboolean
 is_ternary (const Format *f)
 {
-  return f->pack == BN_PACK_TERNARY || f->pack == BN_PACK_TERNARY_X4;
+  return f->pack == BN_PACK_TERNARY || f->pack == BN_PACK_TERNARY_DENSE
+         || f->pack == BN_PACK_TERNARY_X4;
 }
 
 /* What one comparison works on. */
@@ -126,7 +129,23 @@ problem_init (Problem *p, const BnMatmulOps *ops, const Format *f, guint n_rows,
       p->row_scale[row] = 0.01f + fabsf (check_random_float (1.0f));
   }
   g_assert_cmpuint (packed_size % BN_ALIGN, ==, 0);
-  p->data = packed_size > 0 ? guard_alloc (packed_size, guard) : p->rows;
+  if (packed_size > 0)
+    p->data = guard_alloc (packed_size, guard);
+  else if (is_ternary (f))
+    p->data = guard_alloc ((gsize) n_rows * n_cols / 4, guard);
+  else
+    p->data = p->rows;
+}
+
+/* What a file has of codes: I2_S in layout A, without what follows them. */
+static void
+write_i2s (Problem *p)
+{
+  gsize size = (gsize) p->n_rows * p->n_cols / 4;
+  g_autofree guint8 *tensor = g_malloc (size + 32);
+
+  bn_i2s_pack (tensor, p->rows, p->n_rows, p->n_cols, BN_I2S_A, 1.0f);
+  memcpy (p->data, tensor, size);
 }
 
 static BnMatrix
@@ -145,6 +164,8 @@ problem_prepare (Problem *p, const BnKernels *k)
   for (guint row = 0; ops->pack && row < p->n_rows; row += ops->row_tile)
     ops->pack (p->data, p->rows + row * row_size (p->format, p->n_cols),
         p->n_rows, p->n_cols, row, MIN (row + ops->row_tile, p->n_rows));
+  if (ops->pack == NULL && is_ternary (p->format))
+    write_i2s (p);
   for (guint i = 0; i < p->n_acts; i++)
     k->quantize[ops->act](
         p->acts + i * p->act_stride, p->x + (gsize) i * p->n_cols, p->n_cols);
@@ -346,7 +367,8 @@ check_hostile (const BnKernels *k, const BnMatmulOps *ops, const Format *f)
     if (!is_ternary (f))
       problem_prepare (&p, k);
     else /* any bytes in the packed form */
-      memset (p.data, (int) byte, ops->packed_size (7, 5));
+      memset (p.data, (int) byte,
+          ops->pack ? ops->packed_size (7, 5) : 7 * 5 * f->unit / 4);
     problem_run (&p);
   }
 }
@@ -387,10 +409,12 @@ check_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
 static void
 check_in_place (const BnKernels *k, const BnKernels *c, gconstpointer data)
 {
-  const Format *f = data;
+  Format f = *(const Format *) data;
 
-  if (k->in_place[f->pack].matmul)
-    check_ops (k, c, &k->in_place[f->pack], f);
+  if (is_ternary (&f))
+    f.unit = BN_I2S_COLS;
+  if (k->in_place[f.pack].matmul)
+    check_ops (k, c, &k->in_place[f.pack], &f);
   else
     g_test_skip ("no form of this packing lies in files");
 }

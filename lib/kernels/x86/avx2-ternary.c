@@ -127,6 +127,61 @@ dot_tile_acts (Lanes lanes, const uint8_t *tile, const int8_t *const *q,
   dot_pair (lanes, tile, q, blocks, 2, n_acts);
 }
 
+/* Two of four rows in the file, as dot_pair(). */
+BN_INLINE void
+dot_i2s_pair (Lanes lanes, const uint8_t *const *rows, const int8_t *const *q,
+    uint32_t n_cols, int first_row, const int n_acts)
+{
+  const __m256i ones = _mm256_set1_epi16 (1);
+  const __m256i code_mask = _mm256_set1_epi8 (3);
+  __m256i sums[MAX_ACTS][2] = {0};
+  uint32_t blocks = n_cols / BN_I2S_COLS;
+  size_t at = 0;
+
+  while (blocks > 0) {
+    uint32_t n = blocks < SAFE_BLOCKS ? blocks : SAFE_BLOCKS;
+    __m256i sums16[MAX_ACTS][2] = {0};
+
+    blocks -= n;
+    for (; n > 0; n--, at += ACT_BYTES) {
+      __m256i packed[2] = {load_256 (rows[first_row] + at / 4),
+          load_256 (rows[first_row + 1] + at / 4)};
+
+      for (int group = 0; group < 4; group++) {
+        __m256i codes[2];
+
+        for (int row = 0; row < 2; row++)
+          codes[row] = _mm256_and_si256 (
+              _mm256_srli_epi16 (packed[row], 6 - 2 * group), code_mask);
+        for (int i = 0; i < n_acts; i++) {
+          __m256i a = load_256 (q[i] + at + group * BLOCK_BYTES);
+
+          for (int row = 0; row < 2; row++)
+            sums16[i][row] = _mm256_add_epi16 (
+                sums16[i][row], _mm256_maddubs_epi16 (codes[row], a));
+        }
+      }
+    }
+    for (int i = 0; i < n_acts; i++) {
+      for (int row = 0; row < 2; row++)
+        sums[i][row] = _mm256_add_epi32 (
+            sums[i][row], _mm256_madd_epi16 (sums16[i][row], ones));
+    }
+  }
+  for (int i = 0; i < n_acts; i++) {
+    for (int row = 0; row < 2; row++)
+      store_256 (lanes[i][first_row + row], sums[i][row]);
+  }
+}
+
+BN_INLINE void
+dot_i2s_acts (Lanes lanes, const uint8_t *const *rows, const int8_t *const *q,
+    uint32_t n_cols, const int n_acts)
+{
+  dot_i2s_pair (lanes, rows, q, n_cols, 0, n_acts);
+  dot_i2s_pair (lanes, rows, q, n_cols, 2, n_acts);
+}
+
 #include "ternary-tmpl.h"
 
 void

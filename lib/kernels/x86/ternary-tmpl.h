@@ -21,6 +21,8 @@
  *   pack_block (dst, codes)       4 * BLOCK_BYTES codes to BLOCK_BYTES bytes
  *   dot_tile (lanes, tile, q, n_blocks)                one activation row
  *   dot_tile_acts (lanes, tile, q[], n_blocks, n_acts) 2 to MAX_ACTS of them
+ *   dot_i2s_acts (lanes, rows[], q[], n_cols, n_acts)
+ *                                 four rows of I2_S in layout A, in the file
  */
 #include "avx2.h"
 #include "bn-kernels.h"
@@ -202,9 +204,56 @@ matmul_ternary_x4 (float *y, size_t y_stride, const BnMatrix *w,
       finish_i8x4);
 }
 
+/* Rows of I2_S as they lie in the file, four at a time; where fewer are left
+ * the last one is read for the missing ones. */
+static void
+matmul_i2s (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
+    uint32_t row_end, const void *acts, size_t act_stride, uint32_t n_acts)
+{
+  const size_t row_size = w->n_cols / 4;
+  const int8_t *q[MAX_ACTS];
+  Lanes lanes;
+
+  for (uint32_t row = row_begin; row < row_end; row += TILE_ROWS) {
+    const uint8_t *rows[TILE_ROWS];
+
+    for (uint32_t k = 0; k < TILE_ROWS; k++) {
+      uint32_t r = row + k < row_end ? row + k : row_end - 1;
+      rows[k] = (const uint8_t *) w->data + r * row_size;
+    }
+    for (uint32_t i = 0, n; i < n_acts; i += n) {
+      const uint8_t *a = (const uint8_t *) acts + i * act_stride;
+
+      n = n_acts - i < MAX_ACTS ? n_acts - i : MAX_ACTS;
+      for (uint32_t k = 0; k < n; k++)
+        q[k] = (const int8_t *) a + k * act_stride + BN_ALIGN;
+      switch (n) {
+        case 1:
+          dot_i2s_acts (lanes, rows, q, w->n_cols, 1);
+          break;
+        case 2:
+          dot_i2s_acts (lanes, rows, q, w->n_cols, 2);
+          break;
+        case 3:
+          dot_i2s_acts (lanes, rows, q, w->n_cols, 3);
+          break;
+        default:
+          dot_i2s_acts (lanes, rows, q, w->n_cols, MAX_ACTS);
+      }
+      for (uint32_t k = 0; k < n; k++)
+        store_results (y + (i + k) * y_stride + row,
+            finish_i8 (lanes[k], a + k * act_stride), w->row_scale + row,
+            row_end - row);
+    }
+  }
+}
+
 static void
 init_ternary (BnKernels *k)
 {
+  k->in_place[BN_PACK_TERNARY].matmul = matmul_i2s;
+  k->matmul[BN_PACK_TERNARY_DENSE] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_ternary, pack_ternary, matmul_ternary};
   k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){
       BN_ACT_I8, TILE_ROWS, packed_size_ternary, pack_ternary, matmul_ternary};
   k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){BN_ACT_I8X4, TILE_ROWS,
