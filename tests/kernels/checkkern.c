@@ -30,7 +30,7 @@ typedef struct {
 } Case;
 
 static GArray *entries;
-static BnKernels tables[4]; /* C first */
+static BnKernels tables[6]; /* C first */
 static guint n_tables;
 
 void
@@ -284,7 +284,7 @@ main (int argc, char **argv)
   check_add_text ();
   add_table (0);
   add_table (BN_CPU_AVX2 | BN_CPU_NEON);
-  add_table (BN_CPU_AVX2 | BN_CPU_AVX512);
+  add_table (BN_CPU_AVX2 | BN_CPU_AVX512 | BN_CPU_NEON | BN_CPU_DOTPROD);
   add_table (~0u);
   if (argc > 1 && strcmp (argv[1], "--bench") == 0)
     return run_benchmarks (argc > 2 ? argv[2] : NULL);
