@@ -13,6 +13,7 @@ void bn_ternary_init_neon (BnKernels *k);
 void bn_text_init_neon (BnKernels *k);
 void bn_blocks_init_dotprod (BnKernels *k);
 void bn_ternary_init_dotprod (BnKernels *k);
+void bn_ternary_init_i8mm (BnKernels *k);
 
 static inline void
 bn_kernels_init_arm (BnKernels *k, unsigned cpu_flags)
@@ -31,4 +32,9 @@ bn_kernels_init_arm (BnKernels *k, unsigned cpu_flags)
   bn_blocks_init_dotprod (k);
   bn_ternary_init_dotprod (k);
   k->cpu_flags |= BN_CPU_DOTPROD;
+
+  if (!(cpu_flags & BN_CPU_I8MM))
+    return;
+  bn_ternary_init_i8mm (k);
+  k->cpu_flags |= BN_CPU_I8MM;
 }

@@ -20,9 +20,11 @@
 /* A function that must be inlined because its constants shape the code. */
 #define BN_INLINE static inline __attribute__ ((always_inline))
 
-/* Makes the compiler use v only when done is computed. Left alone, gcc unpacks
- * everything before it multiplies and runs out of registers. */
+/* Left alone, gcc loads and unpacks much before it multiplies and runs out of
+ * registers. The first makes it use v only when done is computed, the second
+ * load what comes behind only then. */
 #define NEON_USE_AFTER(v, done) __asm__("" : "+w"(v), "+w"(done))
+#define NEON_LOAD_AFTER() __asm__ volatile("" : : : "memory")
 
 /* Asks for what lies distance bytes behind p; it need not exist. */
 BN_INLINE void

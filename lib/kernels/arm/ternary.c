@@ -166,10 +166,12 @@ BN_INLINE void
 dot_tile_acts (Sums result, const uint8_t *tile, const int8_t *const *q,
     uint32_t blocks, const int n_acts)
 {
+  const int8_t *act[MAX_ACTS];
   Sums sums;
 
 #pragma GCC unroll 4
   for (int i = 0; i < n_acts; i++) {
+    act[i] = q[i];
 #pragma GCC unroll 4
     for (int row = 0; row < TILE_ROWS; row++)
       sums[i][row] = vdupq_n_s32 (0);
@@ -183,22 +185,21 @@ dot_tile_acts (Sums result, const uint8_t *tile, const int8_t *const *q,
       packed[row] = vld1q_u8 (tile + row * BLOCK_BYTES);
 #pragma GCC unroll 4
     for (int group = 0; group < 4; group++) {
-      int8x16_t codes[TILE_ROWS];
+      int8x16_t a[MAX_ACTS];
 
 #pragma GCC unroll 4
-      for (int row = 0; row < TILE_ROWS; row++)
-        codes[row] = unpack (packed[row], group);
+      for (int i = 0; i < n_acts; i++)
+        a[i] = vld1q_s8 (act[i] + at + group * BLOCK_BYTES);
 #pragma GCC unroll 4
-      for (int i = 0; i < n_acts; i++) {
-        int8x16_t a = vld1q_s8 (q[i] + at + group * BLOCK_BYTES);
+      for (int row = 0; row < TILE_ROWS; row++) {
+        int8x16_t codes = unpack (packed[row], group);
 
 #pragma GCC unroll 4
-        for (int row = 0; row < TILE_ROWS; row++)
-          sums[i][row] = vdotq_s32 (sums[i][row], codes[row], a);
-      }
-#pragma GCC unroll 4
-      for (int row = 0; row < TILE_ROWS; row++)
+        for (int i = 0; i < n_acts; i++)
+          sums[i][row] = vdotq_s32 (sums[i][row], codes, a[i]);
         NEON_USE_AFTER (packed[row], sums[n_acts - 1][row]);
+      }
+      NEON_LOAD_AFTER ();
     }
   }
 #pragma GCC unroll 4
