@@ -346,3 +346,43 @@ load_tq2_0 (const uint8_t *row, uint32_t b)
   set_codes (&w, codes);
   return w;
 }
+
+/* What is done with blocks of 256 */
+
+BN_INLINE void
+widen_scales (int32x4_t scales[4], const Block256 *w)
+{
+  scales[0] = vmovl_s16 (vget_low_s16 (w->scales[0]));
+  scales[1] = vmovl_high_s16 (w->scales[0]);
+  scales[2] = vmovl_s16 (vget_low_s16 (w->scales[1]));
+  scales[3] = vmovl_high_s16 (w->scales[1]);
+}
+
+/* Scale j of 16 times four sums, added to sums. */
+BN_INLINE int32x4_t
+add_scaled (
+    int32x4_t sums, int32x4_t products, const int32x4_t scales[4], const int j)
+{
+  switch (j % 4) { /* lanes are constants to the compiler */
+    case 0:
+      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 0);
+    case 1:
+      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 1);
+    case 2:
+      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 2);
+    default:
+      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 3);
+  }
+}
+
+/* Sixteen int16 times the sums of 16 activations. */
+BN_INLINE int32x4_t
+dot_sums (const int16x8_t mins[2], const int16_t a_sums[16])
+{
+  int16x8_t low = vld1q_s16 (a_sums), high = vld1q_s16 (a_sums + 8);
+  int32x4_t sums = vmull_s16 (vget_low_s16 (mins[0]), vget_low_s16 (low));
+
+  sums = vmlal_high_s16 (sums, mins[0], low);
+  sums = vmlal_s16 (sums, vget_low_s16 (mins[1]), vget_low_s16 (high));
+  return vmlal_high_s16 (sums, mins[1], high);
+}

@@ -144,35 +144,6 @@ DEFINE_MATMUL_32 (q8_0, BnBlockQ8_0, 0)
 
 /* Blocks of 256 */
 
-/* Scale j of 16 times four sums, added to sums. */
-BN_INLINE int32x4_t
-add_scaled (
-    int32x4_t sums, int32x4_t products, const int32x4_t scales[4], const int j)
-{
-  switch (j % 4) { /* lanes are constants to the compiler */
-    case 0:
-      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 0);
-    case 1:
-      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 1);
-    case 2:
-      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 2);
-    default:
-      return vmlaq_laneq_s32 (sums, products, scales[j / 4], 3);
-  }
-}
-
-/* Sixteen int16 times the sums of 16 activations. */
-BN_INLINE int32x4_t
-dot_sums (const int16x8_t mins[2], const int16_t a_sums[16])
-{
-  int16x8_t low = vld1q_s16 (a_sums), high = vld1q_s16 (a_sums + 8);
-  int32x4_t sums = vmull_s16 (vget_low_s16 (mins[0]), vget_low_s16 (low));
-
-  sums = vmlal_high_s16 (sums, mins[0], low);
-  sums = vmlal_s16 (sums, vget_low_s16 (mins[1]), vget_low_s16 (high));
-  return vmlal_high_s16 (sums, mins[1], high);
-}
-
 BN_INLINE void
 dot_256 (float results[MAX_ACTS], const Operands *o, LoadBlock256 load,
     const Scales256 kind, const int n_acts)
@@ -184,11 +155,9 @@ dot_256 (float results[MAX_ACTS], const Operands *o, LoadBlock256 load,
     sums[i] = vdupq_n_f32 (0);
   for (uint32_t b = 0; b < o->n_blocks; b++) {
     Block256 w = load (o->row, b);
-    int32x4_t scales[4] = {vmovl_s16 (vget_low_s16 (w.scales[0])),
-        vmovl_high_s16 (w.scales[0]), vmovl_s16 (vget_low_s16 (w.scales[1])),
-        vmovl_high_s16 (w.scales[1])};
-    int32x4_t u[MAX_ACTS];
+    int32x4_t u[MAX_ACTS], scales[4];
 
+    widen_scales (scales, &w);
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
       u[i] = vdupq_n_s32 (0);

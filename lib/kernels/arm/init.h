@@ -13,6 +13,7 @@ void bn_ternary_init_neon (BnKernels *k);
 void bn_text_init_neon (BnKernels *k);
 void bn_blocks_init_dotprod (BnKernels *k);
 void bn_ternary_init_dotprod (BnKernels *k);
+void bn_blocks_init_i8mm (BnKernels *k);
 void bn_ternary_init_i8mm (BnKernels *k);
 
 static inline void
@@ -35,6 +36,7 @@ bn_kernels_init_arm (BnKernels *k, unsigned cpu_flags)
 
   if (!(cpu_flags & BN_CPU_I8MM))
     return;
+  bn_blocks_init_i8mm (k);
   bn_ternary_init_i8mm (k);
   k->cpu_flags |= BN_CPU_I8MM;
 }
