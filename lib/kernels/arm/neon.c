@@ -442,6 +442,7 @@ quantize_q8_0_neon (void *dst, const float *x, uint32_t n)
     vst1q_s8 (block->qs, q.val[0]);
     vst1q_s8 (block->qs + 16, q.val[1]);
     block->d = bn_f32_to_f16 (d);
+    block->sum = (int16_t) (vaddlvq_s8 (q.val[0]) + vaddlvq_s8 (q.val[1]));
   }
 }
 
