@@ -34,6 +34,11 @@ test_needs="
   element:subparse        gstreamer1.0-plugins-base
 "
 
+arm64_needs="
+  command:aarch64-linux-gnu-gcc  gcc-aarch64-linux-gnu
+  command:qemu-aarch64    qemu-user
+"
+
 # Names of the packages that NEEDS... name and the machine lacks.
 list_missing () {
   local what package

@@ -65,7 +65,7 @@ bn_cpu_detect (void)
   return BN_CPU_AVX2 | BN_CPU_AVX512 | BN_CPU_AVX512_VNNI;
 }
 
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 
 unsigned
@@ -84,6 +84,14 @@ bn_cpu_detect (void)
   if (caps2 & i8mm)
     flags |= BN_CPU_I8MM;
   return flags;
+}
+
+#elif defined(__aarch64__)
+
+unsigned
+bn_cpu_detect (void)
+{
+  return BN_CPU_NEON; /* part of every such processor */
 }
 
 #else

@@ -11,6 +11,9 @@
 #ifdef BN_HAVE_X86
 #include "x86/init.h"
 #endif
+#ifdef BN_HAVE_ARM
+#include "arm/init.h"
+#endif
 #ifdef BN_CHECK_KERNELS
 #include "check.h"
 #endif
@@ -56,6 +59,9 @@ bn_kernels_init (BnKernels *k, unsigned cpu_flags)
   bn_kernels_init_c (k);
 #ifdef BN_HAVE_X86
   bn_kernels_init_x86 (k, cpu_flags);
+#endif
+#ifdef BN_HAVE_ARM
+  bn_kernels_init_arm (k, cpu_flags);
 #endif
   for (int pack = 0; pack < BN_N_PACKS; pack++) {
     if (k->matmul[pack].matmul == NULL)

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Scanning of text: classes of bytes and UTF-8. Compiled for each level.
- *
- * UTF-8 is checked as Keiser and Lemire describe ("Validating UTF-8 in less
- * than one instruction per byte", 2020): each error of two bytes in a row is a
- * bit, and three tables, indexed by the halves of the first byte and the high
- * half of the second, say which errors they allow; what all three allow is
- * there. Third and fourth bytes are compared with where they have to be. */
+/* Scanning of text: classes of bytes and UTF-8; utf8-errors.h has the idea
+ * of the latter. Compiled for each level. */
 #include "vectors.h"
 
 #include "init.h"
+#include "utf8-errors.h"
 
 #define VECTOR 32
 
@@ -72,19 +68,6 @@ BN_NAME (text_classes) (
 
 #endif
 
-/* What two bytes in a row may have wrong. */
-enum {
-  TOO_SHORT = 1 << 0,  /* a lead byte, then none that continues */
-  TOO_LONG = 1 << 1,   /* ASCII, then one that continues */
-  OVERLONG_3 = 1 << 2, /* E0 80 .. E0 9F */
-  TOO_LARGE = 1 << 3,  /* F4 90 .. and F5 .. */
-  SURROGATE = 1 << 4,  /* ED A0 .. ED BF */
-  OVERLONG_2 = 1 << 5, /* C0 and C1 */
-  OVERLONG_4 = 1 << 6, /* F0 80 .. F0 8F; and F5 80 .. F5 8F, too large */
-  TWO_CONTS = 1 << 7,  /* two that continue: right behind E0 to FF */
-  ANY_SECOND = TOO_SHORT | TOO_LONG | TWO_CONTS,
-};
-
 BN_INLINE __m256i
 table_256 (const uint8_t *table, __m256i index)
 {
@@ -102,39 +85,17 @@ table_256 (const uint8_t *table, __m256i index)
 BN_INLINE __m256i
 find_errors (__m256i bytes, __m256i last)
 {
-  static const uint8_t first_high[16] = {TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-      TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TWO_CONTS, TWO_CONTS, TWO_CONTS,
-      TWO_CONTS, TOO_SHORT | OVERLONG_2, TOO_SHORT,
-      TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | OVERLONG_4};
-  static const uint8_t first_low[16] = {
-      ANY_SECOND | OVERLONG_3 | OVERLONG_2 | OVERLONG_4, /* C0 E0 F0 */
-      ANY_SECOND | OVERLONG_2,                           /* C1 */
-      ANY_SECOND, ANY_SECOND, ANY_SECOND | TOO_LARGE,    /* F4 */
-      ANY_SECOND | TOO_LARGE | OVERLONG_4,               /* F5 and up */
-      ANY_SECOND | TOO_LARGE | OVERLONG_4, ANY_SECOND | TOO_LARGE | OVERLONG_4,
-      ANY_SECOND | TOO_LARGE | OVERLONG_4, ANY_SECOND | TOO_LARGE | OVERLONG_4,
-      ANY_SECOND | TOO_LARGE | OVERLONG_4, ANY_SECOND | TOO_LARGE | OVERLONG_4,
-      ANY_SECOND | TOO_LARGE | OVERLONG_4,
-      ANY_SECOND | TOO_LARGE | OVERLONG_4 | SURROGATE, /* ED */
-      ANY_SECOND | TOO_LARGE | OVERLONG_4, ANY_SECOND | TOO_LARGE | OVERLONG_4};
-  static const uint8_t second_high[16] = {TOO_SHORT, TOO_SHORT, TOO_SHORT,
-      TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-      TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | OVERLONG_4, /* 80 */
-      TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE,  /* 90 */
-      TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE,   /* A0 */
-      TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE,   /* B0 */
-      TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT};
   const __m256i half = _mm256_set1_epi8 (0x0F);
   __m256i before1 = BEFORE (1, bytes, last);
   __m256i before2 = BEFORE (2, bytes, last);
   __m256i before3 = BEFORE (3, bytes, last);
   __m256i errors = _mm256_and_si256 (
       _mm256_and_si256 (
-          table_256 (first_high,
+          table_256 (utf8_first_high,
               _mm256_and_si256 (_mm256_srli_epi16 (before1, 4), half)),
-          table_256 (first_low, _mm256_and_si256 (before1, half))),
-      table_256 (
-          second_high, _mm256_and_si256 (_mm256_srli_epi16 (bytes, 4), half)));
+          table_256 (utf8_first_low, _mm256_and_si256 (before1, half))),
+      table_256 (utf8_second_high,
+          _mm256_and_si256 (_mm256_srli_epi16 (bytes, 4), half)));
   /* High bit: two bytes behind E0 and up, three behind F0 and up. There two
    * that continue are no error but must be. */
   __m256i third =
@@ -145,21 +106,6 @@ find_errors (__m256i bytes, __m256i last)
       _mm256_or_si256 (third, fourth), _mm256_set1_epi8 ((char) 0x80));
 
   return _mm256_xor_si256 (errors, expected);
-}
-
-/* The last place up to end that is not inside of a character. */
-BN_INLINE size_t
-find_boundary (const uint8_t *text, size_t end)
-{
-  for (size_t n = 1; n <= 3 && n <= end; n++) {
-    uint8_t byte = text[end - n];
-
-    if (byte >= 0xC0)
-      return byte >= (n == 1 ? 0xC0 : n == 2 ? 0xE0 : 0xF0) ? end - n : end;
-    if (byte < 0x80)
-      break;
-  }
-  return end;
 }
 
 static size_t
@@ -181,7 +127,7 @@ BN_NAME (utf8_check) (const uint8_t *text, size_t size)
     }
     last = bytes;
   }
-  return find_boundary (text, i);
+  return utf8_find_boundary (text, i);
 }
 
 void

@@ -3,7 +3,8 @@
  * one row at a time, because memory is fastest when it is read as one stream;
  * more take MAX_ROWS by MAX_ACTS at a time. Either way column i is added to
  * lane i % COLS of two vectors of sums with one rounding (fma), the lanes at
- * the end. */
+ * the end. Compiled for each level; vectors.h and init.h are those of its
+ * processor. */
 #include "init.h"
 
 #include "vectors.h"
