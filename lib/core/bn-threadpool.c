@@ -90,7 +90,8 @@ struct Worker {
   unsigned seen;  /* epoch */
   pthread_t thread;
   pthread_cond_t cond;
-  atomic_bool is_sleeping; /* cleared by who wakes it */
+  /* Cleared by who wakes it. Callers look at it before each loop. */
+  _Alignas(CACHE_LINE) atomic_bool is_sleeping;
 };
 
 static struct {
