@@ -471,7 +471,8 @@ cmd_bench_tokenizer (int argc, char **argv)
   if (!parse (&options, &argc, &argv, &status))
     return status;
   if (options.threads) {
-    bench.threads = tool_parse_threads (COMMAND, options.threads);
+    bench.threads = tool_parse_numbers (
+        COMMAND, "threads", options.threads, TOOL_MAX_THREADS);
     if (bench.threads == NULL)
       return EXIT_USAGE;
   }

@@ -8,6 +8,8 @@
  *             tokens by the time up to that token
  *     tg128   a prompt of one token and 128 tokens behind the first one:
  *             those by the time behind the first one
+ *     tg128x4 the same for four at once, all their tokens by that time of the
+ *             one that took longest
  *
  * No prompt begins like another, so nothing comes from the cache. The first
  * run of each kind warms up and does not count. Greedy draws: about what the
@@ -31,6 +33,7 @@ enum {
   DEFAULT_PROMPT = 512,
   DEFAULT_GENERATE = 128,
   TAKE_SIZE = 64,
+  MAX_SEQUENCES = 256,
   MAX_DRAFTS = 16,
   NO_DRAFTS = -1,
 };
@@ -42,13 +45,20 @@ typedef struct {
   int n_runs;
   int batch_size;
   int n_drafts;
-  char *threads;
+  char *threads, *sequences;
   gboolean json, layers, tokenizer, discovery;
 } Options;
 
+/* What a row measures: a prompt, or tokens generated behind a short one. */
+typedef struct {
+  guint n_prompt;
+  guint n_generate; /* 0: the prompt */
+  guint n_sequences;
+} Test;
+
 /* One row of the table. */
 typedef struct {
-  char name[16]; /* pp512 */
+  char name[24]; /* pp512 */
   guint n_threads;
   GArray *rates; /* of double: tokens/s of each run, sorted */
 } Row;
@@ -61,9 +71,10 @@ typedef struct {
   gboolean json;
   GRand *rand;
 
-  GArray *load_ms; /* of double, for each number of threads */
-  GArray *threads; /* of guint */
-  GPtrArray *rows; /* of Row */
+  GArray *load_ms;   /* of double, for each number of threads */
+  GArray *threads;   /* of guint */
+  GArray *sequences; /* of guint */
+  GPtrArray *rows;   /* of Row */
   char *cpu_level;
 } Bench;
 
@@ -72,6 +83,7 @@ options_clear (Options *self)
 {
   tool_engine_args_clear (&self->engine);
   g_clear_pointer (&self->threads, g_free);
+  g_clear_pointer (&self->sequences, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
@@ -93,6 +105,7 @@ bench_clear (Bench *self)
   g_clear_pointer (&self->rand, g_rand_free);
   g_clear_pointer (&self->load_ms, g_array_unref);
   g_clear_pointer (&self->threads, g_array_unref);
+  g_clear_pointer (&self->sequences, g_array_unref);
   g_clear_pointer (&self->rows, g_ptr_array_unref);
   g_clear_pointer (&self->cpu_level, g_free);
 }
@@ -139,72 +152,107 @@ print_foot (const Bench *self)
 
 /* ---- measuring ---- */
 
-/* Runs one request to its end. */
 static BitnetSequence *
-answer (Bench *self, BitnetEngine *engine, guint n_prompt, guint max_tokens,
+submit (Bench *self, BitnetEngine *engine, guint n_prompt, guint max_tokens,
     GError **error)
 {
   g_autofree guint32 *prompt = g_new (guint32, n_prompt);
   g_autoptr (BitnetParams) params = bitnet_params_new ();
-  g_autoptr (BitnetSequence) sequence = NULL;
   guint n_vocab = bitnet_model_get_vocab_size (self->model);
-  guint32 tokens[TAKE_SIZE];
-  gssize n;
 
   for (guint i = 0; i < n_prompt; i++)
     prompt[i] = (guint32) g_rand_int_range (self->rand, 0, (gint32) n_vocab);
   params->temperature = 0;
   params->max_tokens = max_tokens;
-  sequence =
-      bitnet_engine_submit (engine, NULL, prompt, n_prompt, params, error);
-  if (sequence == NULL)
-    return NULL;
-  do
-    n = bitnet_sequence_take (
-        sequence, tokens, TAKE_SIZE, self->cancellable, error);
-  while (n > 0);
-  return n == 0 ? g_steal_pointer (&sequence) : NULL;
+  return bitnet_engine_submit (engine, NULL, prompt, n_prompt, params, error);
 }
 
-/* Tokens per second of one run; n_generate 0: of a prompt. */
+/* Takes the tokens of all to their end, in turns: one whose tokens nobody
+ * takes would be paused. */
 static gboolean
-measure (Bench *self, BitnetEngine *engine, guint n_prompt, guint n_generate,
-    double *rate, GError **error)
+take_all (Bench *self, GPtrArray *sequences, GError **error)
 {
-  g_autoptr (BitnetSequence) sequence = answer (
-      self, engine, n_generate > 0 ? 1 : n_prompt, n_generate + 1, error);
-  guint n;
-  guint64 ns;
+  guint32 tokens[TAKE_SIZE];
+  gboolean has_more = TRUE;
 
-  if (sequence == NULL)
+  while (has_more) {
+    has_more = FALSE;
+    for (guint i = 0; i < sequences->len; i++) {
+      gssize n = bitnet_sequence_take (
+          sequences->pdata[i], tokens, TAKE_SIZE, self->cancellable, error);
+
+      if (n < 0)
+        return FALSE;
+      has_more |= n > 0;
+    }
+  }
+  return TRUE;
+}
+
+/* Tokens per second of one run. */
+static gboolean
+measure (Bench *self, BitnetEngine *engine, const Test *test, double *rate,
+    GError **error)
+{
+  g_autoptr (GPtrArray) sequences =
+      g_ptr_array_new_with_free_func (g_object_unref);
+  guint n = 0;
+  guint64 ns = 0;
+
+  for (guint i = 0; i < test->n_sequences; i++) {
+    BitnetSequence *sequence =
+        submit (self, engine, test->n_prompt, test->n_generate + 1, error);
+
+    if (sequence == NULL)
+      return FALSE;
+    g_ptr_array_add (sequences, sequence);
+  }
+  if (!take_all (self, sequences, error))
     return FALSE;
-  if (n_generate > 0) {
-    n = bitnet_sequence_get_n_generated_tokens (sequence) - 1;
-    ns = bitnet_sequence_get_decode_ns (sequence);
-  } else {
-    n = n_prompt;
-    ns = bitnet_sequence_get_prefill_ns (sequence);
+  for (guint i = 0; i < sequences->len; i++) {
+    BitnetSequence *sequence = sequences->pdata[i];
+
+    if (test->n_generate > 0) {
+      n += bitnet_sequence_get_n_generated_tokens (sequence) - 1;
+      ns = MAX (ns, bitnet_sequence_get_decode_ns (sequence));
+    } else {
+      n += test->n_prompt;
+      ns = MAX (ns, bitnet_sequence_get_prefill_ns (sequence));
+    }
   }
   *rate = ns > 0 ? n * NS_PER_S / (double) ns : 0;
   return TRUE;
 }
 
-/* All runs of one kind. */
-static gboolean
-measure_row (Bench *self, BitnetEngine *engine, guint n_prompt,
-    guint n_generate, GError **error)
+static Row *
+row_new (const Test *test, guint n_threads)
 {
   Row *row = g_new0 (Row, 1);
 
-  row->n_threads = bitnet_engine_get_n_threads (engine);
+  row->n_threads = n_threads;
   row->rates = g_array_new (FALSE, FALSE, sizeof (double));
-  g_snprintf (row->name, sizeof row->name, "%s%u", n_generate > 0 ? "tg" : "pp",
-      n_generate > 0 ? n_generate : n_prompt);
+  if (test->n_generate == 0)
+    g_snprintf (row->name, sizeof row->name, "pp%u", test->n_prompt);
+  else if (test->n_sequences == 1)
+    g_snprintf (row->name, sizeof row->name, "tg%u", test->n_generate);
+  else
+    g_snprintf (row->name, sizeof row->name, "tg%ux%u", test->n_generate,
+        test->n_sequences);
+  return row;
+}
+
+/* All runs of one kind. */
+static gboolean
+measure_row (
+    Bench *self, BitnetEngine *engine, const Test *test, GError **error)
+{
+  Row *row = row_new (test, bitnet_engine_get_n_threads (engine));
+
   g_ptr_array_add (self->rows, row);
   for (guint i = 0; i <= self->n_runs; i++) {
     double rate;
 
-    if (!measure (self, engine, n_prompt, n_generate, &rate, error))
+    if (!measure (self, engine, test, &rate, error))
       return FALSE;
     if (i > 0)
       g_array_append_val (row->rates, rate);
@@ -237,11 +285,17 @@ measure_threads (Bench *self, guint n_threads, GError **error)
 
   /* A model with learned positions may have less room than was asked for. */
   guint n_context = bitnet_engine_get_context_size (engine);
-  guint n_prompt = MIN (self->n_prompt, n_context - 1);
-  guint n_generate = MIN (self->n_generate, n_context - 2);
-  return (n_prompt == 0 || measure_row (self, engine, n_prompt, 0, error))
-         && (n_generate == 0
-             || measure_row (self, engine, 0, n_generate, error));
+  Test prompt = {MIN (self->n_prompt, n_context - 1), 0, 1};
+  Test answer = {1, MIN (self->n_generate, n_context - 2), 1};
+
+  if (prompt.n_prompt > 0 && !measure_row (self, engine, &prompt, error))
+    return FALSE;
+  for (guint i = 0; answer.n_generate > 0 && i < self->sequences->len; i++) {
+    answer.n_sequences = g_array_index (self->sequences, guint, i);
+    if (!measure_row (self, engine, &answer, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 /* ---- JSON ---- */
@@ -304,7 +358,8 @@ print_json (const Bench *self)
 static GArray *
 parse_threads (const char *text, BitnetModel *model)
 {
-  g_autoptr (GArray) threads = tool_parse_threads (COMMAND, text ? text : "1");
+  g_autoptr (GArray) threads = tool_parse_numbers (
+      COMMAND, "threads", text ? text : "1", TOOL_MAX_THREADS);
 
   if (text == NULL) {
     g_autoptr (BitnetEngine) engine =
@@ -327,6 +382,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Tokens to generate; 0 = leave it out [128]", "N"},
       {"threads", 't', 0, G_OPTION_ARG_STRING, &options->threads,
           "Numbers of threads to try [1 and one for each core]", "N,N"},
+      {"sequences", 'S', 0, G_OPTION_ARG_STRING, &options->sequences,
+          "Numbers of sequences that generate at once [1]", "N,N"},
       {"runs", 'r', 0, G_OPTION_ARG_INT, &options->n_runs,
           "Runs of each test, after one to warm up [5]", "N"},
       {"batch-size", 0, 0, G_OPTION_ARG_INT, &options->batch_size,
@@ -351,13 +408,15 @@ parse (Options *options, int *argc, char ***argv, int *status)
   if (!tool_parse_options (argc, argv, entries, "",
           "Measures how fast a model runs on this machine.",
           "Prints tokens per second, median, least and most of the runs: ppN "
-          "for a prompt of\nN tokens, tgN for N tokens generated one by one. "
-          "Memory is the peak of the\nprogram, the model file's pages "
+          "for a prompt of\nN tokens, tgN for N tokens generated one by one, "
+          "tgNxS for S sequences of them at\nonce, all their tokens counted. "
+          "Memory is the peak of the program, the model\nfile's pages "
           "included.\n\n"
           "Examples:\n"
           "  bitnet bench -m model.gguf\n"
           "  bitnet bench -m model.gguf -p 512 -n 128 -t 1,2 -r 5\n"
           "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
+          "  bitnet bench -m model.gguf -p 0 -S 1,4,16\n"
           "  bitnet bench --layers -m model.gguf\n"
           "  bitnet bench --tokenizer -m model.gguf english.txt\n"
           "  bitnet bench --tokenizer-discovery-overhead -m model.gguf",
@@ -421,6 +480,10 @@ cmd_bench (int argc, char **argv)
     return cmd_bench_layers (argc, argv);
   if (!parse (&options, &argc, &argv, &status))
     return status;
+  bench.sequences = tool_parse_numbers (COMMAND, "sequences",
+      options.sequences ? options.sequences : "1", MAX_SEQUENCES);
+  if (bench.sequences == NULL)
+    return EXIT_USAGE;
   bench.options = tool_engine_make_options (&options.engine, &error);
   if (bench.options == NULL)
     return tool_fail_usage (COMMAND, "%s", error->message);
@@ -429,7 +492,9 @@ cmd_bench (int argc, char **argv)
   bench.n_runs = (guint) options.n_runs;
   bench.json = options.json;
   bench.options->batch_size = (guint) options.batch_size;
-  bench.options->n_sequences = 1;
+  for (guint i = 0; i < bench.sequences->len; i++)
+    bench.options->n_sequences = MAX (
+        bench.options->n_sequences, g_array_index (bench.sequences, guint, i));
   bench.options->drafts = options.n_drafts > 0 ? options.n_drafts : NO_DRAFTS;
   bench.options->context_size = MAX (bench.n_prompt, bench.n_generate + 1) + 1;
 

@@ -7,8 +7,6 @@
 
 #include "bitnet-tool.h"
 
-enum { MAX_THREADS = 1024 };
-
 guint64
 tool_get_peak_memory (void)
 {
@@ -23,24 +21,25 @@ tool_get_peak_memory (void)
 }
 
 GArray *
-tool_parse_threads (const char *command, const char *text)
+tool_parse_numbers (
+    const char *command, const char *name, const char *text, guint max)
 {
-  g_autoptr (GArray) threads = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (guint));
   g_auto (GStrv) words = g_strsplit (text, ",", -1);
 
   for (char **word = words; *word; word++) {
     guint64 value;
     guint n;
 
-    if (!g_ascii_string_to_unsigned (*word, 10, 1, MAX_THREADS, &value, NULL)) {
-      tool_fail_usage (command, "--threads has \"%s\", expected 1 to %d", *word,
-          MAX_THREADS);
+    if (!g_ascii_string_to_unsigned (*word, 10, 1, max, &value, NULL)) {
+      tool_fail_usage (
+          command, "--%s has \"%s\", expected 1 to %u", name, *word, max);
       return NULL;
     }
     n = (guint) value;
-    g_array_append_val (threads, n);
+    g_array_append_val (numbers, n);
   }
-  return g_steal_pointer (&threads);
+  return g_steal_pointer (&numbers);
 }
 
 gboolean

@@ -7,15 +7,17 @@
 enum {
   TOOL_DEFAULT_RUNS = 5,
   TOOL_MAX_RUNS = 10000,
+  TOOL_MAX_THREADS = 1024,
 };
 
 /* The most memory this process ever had, bytes; 0 if the system does not
  * say. */
 guint64 tool_get_peak_memory (void);
 
-/* "1,2" as an array of guint; NULL, with a message, if it is something
- * else. */
-GArray *tool_parse_threads (const char *command, const char *text);
+/* "1,2" of --name as an array of guint from 1 to max; NULL, with a message, if
+ * it is something else. */
+GArray *tool_parse_numbers (
+    const char *command, const char *name, const char *text, guint max);
 
 /* Whether a number of the command line is in [min, max]; prints a message if
  * not. */

@@ -136,6 +136,8 @@ static const struct {
     {"bench --drafts 17", 2, "--drafts is 17"},
     {"bench -t 1,0", 2, "\"0\""},
     {"bench -t x", 2, "\"x\""},
+    {"bench -S 1,0", 2, "--sequences has \"0\""},
+    {"bench -S 257", 2, "\"257\""},
     {"bench more", 2, "\"more\""},
     {"bench --i2s-layout z", 2, "a, b, c"},
     {"bench -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
@@ -257,6 +259,20 @@ test_one_kind (void)
   g_assert_null (strstr (prompt.out, "\ntg"));
   g_assert_nonnull (strstr (answer.out, "tg9"));
   g_assert_null (strstr (answer.out, "\npp"));
+}
+
+/* Several at once, whose names say how many. */
+static void
+test_sequences (void)
+{
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench -p 0 -n 9 -t 1 -r 1 -S 1,3,20");
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_nonnull (strstr (outcome.out, "\ntg9 "));
+  g_assert_nonnull (strstr (outcome.out, "\ntg9x3 "));
+  g_assert_nonnull (strstr (outcome.out, "\ntg9x20 "));
 }
 
 /* ---- bench --layers ---- */
@@ -437,6 +453,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/table", test_table);
   g_test_add_func ("/tools/bench/json", test_json);
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
+  g_test_add_func ("/tools/bench/sequences", test_sequences);
   g_test_add_func ("/tools/bench/layers", test_layers);
   g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
   g_test_add_func ("/tools/bench/tokenizer/json", test_tokenizer_json);
