@@ -72,12 +72,12 @@ add_block (__m512 sum, const __m512i codes[N_VECTORS], __m512 d, __m512 m,
   float da;
 
   if (has_min (type)) {
-    const BnActQ8_1 *act = (const BnActQ8_1 *) acts + b;
+    const BnActQ8_1 *act = (const BnActQ8_1 *) (const void *) acts + b;
     q = act->qs;
     da = act->d;
     sum = _mm512_fmadd_ps (m, _mm512_set1_ps (act->s), sum);
   } else {
-    const BnActQ8_0 *act = (const BnActQ8_0 *) acts + b;
+    const BnActQ8_0 *act = (const BnActQ8_0 *) (const void *) acts + b;
     q = act->qs;
     da = load_f16 (&act->d);
     products = _mm512_set1_epi32 (-type.zero * act->sum);

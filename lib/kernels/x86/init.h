@@ -16,6 +16,7 @@ void bn_attend_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512vnni (BnKernels *k);
 void bn_blocks_k_init_avx512vnni (BnKernels *k);
+void bn_rows_init_avx512vnni (BnKernels *k);
 void bn_ternary_init_avx512vnni (BnKernels *k);
 void bn_text_init_avx512vnni (BnKernels *k);
 
@@ -42,6 +43,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
     return;
   bn_blocks_init_avx512vnni (k);
   bn_blocks_k_init_avx512vnni (k);
+  bn_rows_init_avx512vnni (k);
   bn_ternary_init_avx512vnni (k);
   bn_text_init_avx512vnni (k);
   k->cpu_flags |= BN_CPU_AVX512_VNNI;
