@@ -79,15 +79,19 @@ c_row_size (BnPack pack, uint32_t n_cols)
   return bn_type_tensor_size (row_types[pack], n_cols, 1);
 }
 
-static void
-compare_products (const float *y, size_t y_stride, const BnMatrix *c,
+typedef void (*MatmulFunc) (float *y, size_t y_stride, const BnMatrix *w,
     uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
-    uint32_t n_acts)
+    uint32_t n_acts);
+
+static void
+compare_products (MatmulFunc matmul, const float *y, size_t y_stride,
+    const BnMatrix *c, uint32_t row_begin, uint32_t row_end, const void *acts,
+    size_t act_stride, uint32_t n_acts)
 {
   if (c->n_rows > MAX_FLOATS)
     return;
   for (uint32_t i = 0; i < n_acts; i++) {
-    ref.matmul[c->pack].matmul (scratch, 0, c, row_begin, row_end,
+    matmul (scratch, 0, c, row_begin, row_end,
         (const char *) acts + i * act_stride, act_stride, 1);
     compare ("matmul", y + i * y_stride + row_begin, scratch + row_begin,
         row_end - row_begin, is_ternary (c->pack) ? 0 : 1e-3f);
@@ -101,9 +105,8 @@ matmul_in_place_checked (float *y, size_t y_stride, const BnMatrix *w,
 {
   fast.in_place[w->pack].matmul (
       y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
-  if (!is_ternary (w->pack))
-    compare_products (
-        y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
+  compare_products (ref.in_place[w->pack].matmul, y, y_stride, w, row_begin,
+      row_end, acts, act_stride, n_acts);
 }
 
 static void
@@ -116,8 +119,8 @@ matmul_checked (float *y, size_t y_stride, const BnMatrix *w,
 
   ops->matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
   c.data = (const char *) w->data + ops->packed_size (w->n_rows, w->n_cols);
-  compare_products (
-      y, y_stride, &c, row_begin, row_end, acts, act_stride, n_acts);
+  compare_products (ref.matmul[w->pack].matmul, y, y_stride, &c, row_begin,
+      row_end, acts, act_stride, n_acts);
 }
 
 static size_t
