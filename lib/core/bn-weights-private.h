@@ -51,8 +51,7 @@ BnPack bn_weights_pack (BnType type);
 static inline gboolean
 bn_pack_is_ternary (BnPack pack)
 {
-  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_DENSE
-         || pack == BN_PACK_TERNARY_X4;
+  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_X4;
 }
 
 /* The values of a vector; reports one that is not finite. */

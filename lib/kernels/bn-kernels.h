@@ -73,12 +73,10 @@ typedef enum {
   BN_PACK_Q6_K,
   BN_PACK_TQ1_0,
   BN_PACK_TQ2_0,
-  BN_PACK_TERNARY, /* 2-bit codes 0..2 with one float scale per row: the one
-                      form of I2_S, TL1, TL2 */
-  BN_PACK_TERNARY_DENSE, /* the same weights in fewer bytes where a level has
-                            such a form: more work where memory is short */
-  BN_PACK_TERNARY_X4,    /* 2-bit codes for BN_ACT_I8X4 activations: the form of
-                            IQ1_BN and IQ2_BN */
+  BN_PACK_TERNARY,    /* codes 0..2 with one float scale per row: the one form
+                         of I2_S, TL1, TL2 */
+  BN_PACK_TERNARY_X4, /* the same for BN_ACT_I8X4 activations: the form of
+                         IQ1_BN and IQ2_BN */
   BN_N_PACKS,
 } BnPack;
 
@@ -135,9 +133,9 @@ typedef struct {
 
   /* The fastest form: packed, or the row of in_place where none is better. */
   BnMatmulOps matmul[BN_N_PACKS];
-  /* The file's own rows: pack is NULL. Of BN_PACK_TERNARY these are rows of
-   * I2_S in layout A, with columns a multiple of BN_I2S_COLS; where there is no
-   * such form matmul is NULL. */
+  /* The file's own rows: pack is NULL. BN_PACK_TERNARY: those of an I2_S
+   * tensor in layout A, n_cols a multiple of 128. BN_PACK_TERNARY_X4: those of
+   * IQ2_BN. Their scales are taken from row_scale. */
   BnMatmulOps in_place[BN_N_PACKS];
   /* x: n floats to one activation row. */
   void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);

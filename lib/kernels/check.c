@@ -70,8 +70,7 @@ static const BnType row_types[BN_N_PACKS] = {
 static int
 is_ternary (BnPack pack)
 {
-  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_DENSE
-         || pack == BN_PACK_TERNARY_X4;
+  return pack == BN_PACK_TERNARY || pack == BN_PACK_TERNARY_X4;
 }
 
 static size_t
@@ -80,15 +79,19 @@ c_row_size (BnPack pack, uint32_t n_cols)
   return bn_type_tensor_size (row_types[pack], n_cols, 1);
 }
 
-static void
-compare_products (const float *y, size_t y_stride, const BnMatrix *c,
+typedef void (*MatmulFunc) (float *y, size_t y_stride, const BnMatrix *w,
     uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
-    uint32_t n_acts)
+    uint32_t n_acts);
+
+static void
+compare_products (MatmulFunc matmul, const float *y, size_t y_stride,
+    const BnMatrix *c, uint32_t row_begin, uint32_t row_end, const void *acts,
+    size_t act_stride, uint32_t n_acts)
 {
   if (c->n_rows > MAX_FLOATS)
     return;
   for (uint32_t i = 0; i < n_acts; i++) {
-    ref.matmul[c->pack].matmul (scratch, 0, c, row_begin, row_end,
+    matmul (scratch, 0, c, row_begin, row_end,
         (const char *) acts + i * act_stride, act_stride, 1);
     compare ("matmul", y + i * y_stride + row_begin, scratch + row_begin,
         row_end - row_begin, is_ternary (c->pack) ? 0 : 1e-3f);
@@ -102,9 +105,8 @@ matmul_in_place_checked (float *y, size_t y_stride, const BnMatrix *w,
 {
   fast.in_place[w->pack].matmul (
       y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
-  if (!is_ternary (w->pack))
-    compare_products (
-        y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
+  compare_products (ref.in_place[w->pack].matmul, y, y_stride, w, row_begin,
+      row_end, acts, act_stride, n_acts);
 }
 
 static void
@@ -117,8 +119,8 @@ matmul_checked (float *y, size_t y_stride, const BnMatrix *w,
 
   ops->matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts);
   c.data = (const char *) w->data + ops->packed_size (w->n_rows, w->n_cols);
-  compare_products (
-      y, y_stride, &c, row_begin, row_end, acts, act_stride, n_acts);
+  compare_products (ref.matmul[w->pack].matmul, y, y_stride, &c, row_begin,
+      row_end, acts, act_stride, n_acts);
 }
 
 static size_t
@@ -167,7 +169,6 @@ pack_checked (BnPack pack, void *dst, const void *src, uint32_t n_rows,
   DO (q3_k, BN_PACK_Q3_K) DO (q4_k, BN_PACK_Q4_K) DO (q5_k, BN_PACK_Q5_K)      \
   DO (q6_k, BN_PACK_Q6_K) DO (tq1_0, BN_PACK_TQ1_0)                            \
   DO (tq2_0, BN_PACK_TQ2_0) DO (ternary, BN_PACK_TERNARY)                      \
-  DO (ternary_dense, BN_PACK_TERNARY_DENSE)                                    \
   DO (ternary_x4, BN_PACK_TERNARY_X4)
 /* clang-format on */
 

@@ -603,16 +603,16 @@ matmul_ternary_c (float *y, size_t y_stride, const BnMatrix *w,
   }
 }
 
-/* Rows of I2_S in layout A as they lie in the file: the groups of a block begin
- * in the top bits. */
+/* The same of a row of an I2_S tensor in layout A: groups from the top bits
+ * down */
 static int32_t
-dot_i2s (const uint8_t *w, const int8_t *q, uint32_t n_cols)
+dot_i2s (const uint8_t *w, const int8_t *q, size_t row_size)
 {
   int32_t u = 0;
 
-  for (uint32_t col = 0; col < n_cols; col += BN_I2S_COLS, q += BN_I2S_COLS) {
-    for (int i = 0; i < 32; i++) {
-      uint8_t byte = *w++;
+  for (size_t b = 0; b < row_size; b += TERNARY_BYTES, q += TERNARY_COLS) {
+    for (int i = 0; i < TERNARY_BYTES; i++) {
+      uint8_t byte = w[b + i];
 
       u += (byte >> 6) * q[i] + (byte >> 4 & 3) * q[32 + i]
            + (byte >> 2 & 3) * q[64 + i] + (byte & 3) * q[96 + i];
@@ -625,15 +625,15 @@ static void
 matmul_i2s_c (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
     uint32_t row_end, const void *acts, size_t act_stride, uint32_t n_acts)
 {
+  size_t row_size = w->n_cols / 4;
+
   for (uint32_t row = row_begin; row < row_end; row++) {
-    const uint8_t *weights =
-        (const uint8_t *) w->data + (size_t) row * (w->n_cols / 4);
+    const uint8_t *weights = (const uint8_t *) w->data + row * row_size;
 
     for (uint32_t i = 0; i < n_acts; i++) {
       const BnActI8 *head =
           (const void *) ((const uint8_t *) acts + i * act_stride);
-      int32_t u =
-          dot_i2s (weights, (const int8_t *) head + BN_ALIGN, w->n_cols);
+      int32_t u = dot_i2s (weights, (const int8_t *) head + BN_ALIGN, row_size);
 
       y[i * y_stride + row] =
           (float) (u - head->sum) / head->scale * w->row_scale[row];
@@ -658,15 +658,32 @@ dot_ternary_x4 (
   }
 }
 
+/* The same of the blocks of an IQ2_BN row */
 static void
-matmul_ternary_x4_c (float *y, size_t y_stride, const BnMatrix *w,
-    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
-    uint32_t n_acts)
+dot_iq2_bn (int32_t u[4], const uint8_t *w, const int8_t *q, size_t row_size)
 {
-  size_t row_size = ternary_row_size (w->n_cols);
+  for (int g = 0; g < 4; g++)
+    u[g] = 0;
+  for (size_t b = 0; b < row_size; b += sizeof (BnBlockIQ2_BN), q += BN_QK_BN) {
+    for (size_t i = 0; i < sizeof (BnBlockIQ2_BN); i++) {
+      uint8_t byte = w[b + i];
 
+      u[i / 4] += (byte & 3) * q[i] + (byte >> 2 & 3) * q[16 + i]
+                  + (byte >> 4 & 3) * q[32 + i] + (byte >> 6) * q[48 + i];
+    }
+  }
+}
+
+/* header: bytes in front of each row */
+static void
+matmul_x4 (float *y, size_t y_stride, const BnMatrix *w, size_t header,
+    size_t row_size, uint32_t row_begin, uint32_t row_end, const void *acts,
+    size_t act_stride, uint32_t n_acts,
+    void (*dot) (int32_t u[4], const uint8_t *, const int8_t *, size_t))
+{
   for (uint32_t row = row_begin; row < row_end; row++) {
-    const uint8_t *weights = (const uint8_t *) w->data + row * row_size;
+    const uint8_t *weights =
+        (const uint8_t *) w->data + row * (header + row_size) + header;
 
     for (uint32_t i = 0; i < n_acts; i++) {
       const BnActI8X4 *head =
@@ -674,13 +691,31 @@ matmul_ternary_x4_c (float *y, size_t y_stride, const BnMatrix *w,
       int32_t u[4];
       float part[4];
 
-      dot_ternary_x4 (u, weights, (const int8_t *) head + BN_ALIGN, row_size);
+      dot (u, weights, (const int8_t *) head + BN_ALIGN, row_size);
       for (int g = 0; g < 4; g++)
         part[g] = head->d[g] * (float) (u[g] - head->sum[g]);
       y[i * y_stride + row] =
           ((part[0] + part[2]) + (part[1] + part[3])) * w->row_scale[row];
     }
   }
+}
+
+static void
+matmul_ternary_x4_c (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  matmul_x4 (y, y_stride, w, 0, ternary_row_size (w->n_cols), row_begin,
+      row_end, acts, act_stride, n_acts, dot_ternary_x4);
+}
+
+static void
+matmul_iq2_bn_c (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const void *acts, size_t act_stride,
+    uint32_t n_acts)
+{
+  matmul_x4 (y, y_stride, w, sizeof (float), w->n_cols / 4, row_begin, row_end,
+      acts, act_stride, n_acts, dot_iq2_bn);
 }
 
 #define IN_PLACE(act, name)                                                    \
@@ -705,13 +740,12 @@ static const BnMatmulOps in_place_ops[BN_N_PACKS] = {
     [BN_PACK_TQ1_0] = IN_PLACE (BN_ACT_Q8_K, tq1_0),
     [BN_PACK_TQ2_0] = IN_PLACE (BN_ACT_Q8_K, tq2_0),
     [BN_PACK_TERNARY] = IN_PLACE (BN_ACT_I8, i2s),
+    [BN_PACK_TERNARY_X4] = IN_PLACE (BN_ACT_I8X4, iq2_bn),
 };
 
 static const BnMatmulOps packed_ops[BN_N_PACKS] = {
     [BN_PACK_TERNARY] = {BN_ACT_I8, 1, packed_size_ternary_c, pack_ternary_c,
         matmul_ternary_c},
-    [BN_PACK_TERNARY_DENSE] = {BN_ACT_I8, 1, packed_size_ternary_c,
-        pack_ternary_c, matmul_ternary_c},
     [BN_PACK_TERNARY_X4] = {BN_ACT_I8X4, 1, packed_size_ternary_c,
         pack_ternary_c, matmul_ternary_x4_c},
 };

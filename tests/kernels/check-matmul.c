@@ -39,16 +39,13 @@ static const Format formats[] = {
     {"matmul/tq1_0", BN_PACK_TQ1_0, BN_TYPE_TQ1_0, 256, 1, {52}, 2},
     {"matmul/tq2_0", BN_PACK_TQ2_0, BN_TYPE_TQ2_0, 256, 1, {64}, 3},
     {"matmul/ternary", BN_PACK_TERNARY, BN_TYPE_INVALID, 1, 0, {0}, 0},
-    {"matmul/ternary-dense", BN_PACK_TERNARY_DENSE, BN_TYPE_INVALID, 1, 0, {0},
-        0},
     {"matmul/ternary-x4", BN_PACK_TERNARY_X4, BN_TYPE_INVALID, 1, 0, {0}, 0},
 };
 
 static gboolean
 is_ternary (const Format *f)
 {
-  return f->pack == BN_PACK_TERNARY || f->pack == BN_PACK_TERNARY_DENSE
-         || f->pack == BN_PACK_TERNARY_X4;
+  return f->pack == BN_PACK_TERNARY || f->pack == BN_PACK_TERNARY_X4;
 }
 
 /* What one comparison works on. */
@@ -70,6 +67,13 @@ static gsize
 row_size (const Format *f, guint n_cols)
 {
   return is_ternary (f) ? n_cols : bn_type_tensor_size (f->type, n_cols, 1);
+}
+
+/* Of a ternary row in place. */
+static gsize
+file_row_size (const Format *f, guint n_cols)
+{
+  return (f->pack == BN_PACK_TERNARY_X4 ? sizeof (float) : 0) + n_cols / 4;
 }
 
 static void
@@ -129,23 +133,9 @@ problem_init (Problem *p, const BnMatmulOps *ops, const Format *f, guint n_rows,
       p->row_scale[row] = 0.01f + fabsf (check_random_float (1.0f));
   }
   g_assert_cmpuint (packed_size % BN_ALIGN, ==, 0);
-  if (packed_size > 0)
-    p->data = guard_alloc (packed_size, guard);
-  else if (is_ternary (f))
-    p->data = guard_alloc ((gsize) n_rows * n_cols / 4, guard);
-  else
-    p->data = p->rows;
-}
-
-/* What a file has of codes: I2_S in layout A, without what follows them. */
-static void
-write_i2s (Problem *p)
-{
-  gsize size = (gsize) p->n_rows * p->n_cols / 4;
-  g_autofree guint8 *tensor = g_malloc (size + 32);
-
-  bn_i2s_pack (tensor, p->rows, p->n_rows, p->n_cols, BN_I2S_A, 1.0f);
-  memcpy (p->data, tensor, size);
+  if (packed_size == 0 && is_ternary (f))
+    packed_size = file_row_size (f, n_cols) * n_rows;
+  p->data = packed_size > 0 ? guard_alloc (packed_size, guard) : p->rows;
 }
 
 static BnMatrix
@@ -155,17 +145,41 @@ problem_matrix (const Problem *p)
       p->format->pack, p->n_rows, p->n_cols, p->data, p->row_scale};
 }
 
+/* Codes and scales in the file's form of which in_place has the products. */
+static void
+write_file_rows (Problem *p)
+{
+  const gboolean is_i2s = p->format->pack == BN_PACK_TERNARY;
+  const guint step = is_i2s ? 32 : 16; /* columns a byte apart */
+  guint8 *out = p->data;
+
+  for (gsize at = 0; at < (gsize) p->n_rows * p->n_cols; at += 4 * step) {
+    if (!is_i2s && at % p->n_cols == 0) {
+      memcpy (out, &p->row_scale[at / p->n_cols], sizeof (float));
+      out += sizeof (float);
+    }
+    for (guint i = 0; i < step; i++) {
+      guint8 byte = 0;
+
+      for (guint group = 0; group < 4; group++)
+        byte |= (guint8) (p->rows[at + group * step + i]
+                          << 2 * (is_i2s ? 3 - group : group));
+      *out++ = byte;
+    }
+  }
+}
+
 /* Packs in pieces of row_tile rows, as threads would. */
 static void
 problem_prepare (Problem *p, const BnKernels *k)
 {
   const BnMatmulOps *ops = p->ops;
 
+  if (is_ternary (p->format) && ops->pack == NULL)
+    write_file_rows (p);
   for (guint row = 0; ops->pack && row < p->n_rows; row += ops->row_tile)
     ops->pack (p->data, p->rows + row * row_size (p->format, p->n_cols),
         p->n_rows, p->n_cols, row, MIN (row + ops->row_tile, p->n_rows));
-  if (ops->pack == NULL && is_ternary (p->format))
-    write_i2s (p);
   for (guint i = 0; i < p->n_acts; i++)
     k->quantize[ops->act](
         p->acts + i * p->act_stride, p->x + (gsize) i * p->n_cols, p->n_cols);
@@ -366,9 +380,10 @@ check_hostile (const BnKernels *k, const BnMatmulOps *ops, const Format *f)
       p.rows[i] = (guint8) (byte < 256 ? byte : check_random ());
     if (!is_ternary (f))
       problem_prepare (&p, k);
-    else /* any bytes in the packed form */
+    else /* any bytes in the packed form, or the file's */
       memset (p.data, (int) byte,
-          ops->pack ? ops->packed_size (7, 5) : 7 * 5 * f->unit / 4);
+          ops->pack ? ops->packed_size (7, p.n_cols)
+                    : 7 * file_row_size (f, p.n_cols));
     problem_run (&p);
   }
 }
@@ -412,19 +427,16 @@ check_in_place (const BnKernels *k, const BnKernels *c, gconstpointer data)
   Format f = *(const Format *) data;
 
   if (is_ternary (&f))
-    f.unit = BN_I2S_COLS;
-  if (k->in_place[f.pack].matmul)
-    check_ops (k, c, &k->in_place[f.pack], &f);
-  else
-    g_test_skip ("no form of this packing lies in files");
+    f.unit = f.pack == BN_PACK_TERNARY ? 128 : BN_QK_BN;
+  check_ops (k, c, &k->in_place[f.pack], &f);
 }
 
 /* The matrices of a feed-forward layer, and for the types that decide the
  * speed of a model one that is too large for the caches. */
 static void
-bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
+bench_ops (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
+    const Format *f, const char *name)
 {
-  const Format *f = data;
   gboolean is_common = f->pack == BN_PACK_F16 || f->pack == BN_PACK_Q6_K
                        || f->pack == BN_PACK_Q8_0 || f->pack == BN_PACK_TERNARY;
   const struct {
@@ -435,8 +447,7 @@ bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++) {
     g_autofree char *what = g_strdup_printf (
         "%ux%u x%u", sizes[i].n_rows, sizes[i].n_cols, sizes[i].n_acts);
-    gsize size =
-        k->matmul[f->pack].packed_size (sizes[i].n_rows, sizes[i].n_cols);
+    gsize size = ops->packed_size (sizes[i].n_rows, sizes[i].n_cols);
     double macs = (double) sizes[i].n_rows * sizes[i].n_cols * sizes[i].n_acts;
     Problem p;
 
@@ -445,16 +456,35 @@ bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
     if (k == c && sizes[i].n_acts > 4)
       continue;
     if (size == 0)
-      size = row_size (f, sizes[i].n_cols) * sizes[i].n_rows;
-    problem_init (&p, &k->matmul[f->pack], f, sizes[i].n_rows, sizes[i].n_cols,
-        sizes[i].n_acts, GUARD_BEGIN);
+      size = sizes[i].n_rows
+             * (is_ternary (f) ? file_row_size (f, sizes[i].n_cols)
+                               : row_size (f, sizes[i].n_cols));
+    problem_init (&p, ops, f, sizes[i].n_rows, sizes[i].n_cols, sizes[i].n_acts,
+        GUARD_BEGIN);
     fill_rows (&p, 256);
     check_fill (p.x, (gsize) p.n_cols * p.n_acts, FILL_RANDOM);
     problem_prepare (&p, k);
     bench_report (
-        f->name, what, k, BENCH_NS (problem_run (&p)), (double) size, macs);
+        name, what, k, BENCH_NS (problem_run (&p)), (double) size, macs);
     guard_free_all ();
   }
+}
+
+static void
+bench_matmul (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  const Format *f = data;
+
+  bench_ops (k, c, &k->matmul[f->pack], f, f->name);
+}
+
+static void
+bench_in_place (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  const Format *f = data;
+  g_autofree char *name = g_strconcat (f->name, "-in-place", NULL);
+
+  bench_ops (k, c, &k->in_place[f->pack], f, name);
 }
 
 static void
@@ -474,6 +504,6 @@ check_add_matmul (void)
 {
   add_formats (
       G_STRUCT_OFFSET (BnKernels, matmul), "", check_matmul, bench_matmul);
-  add_formats (
-      G_STRUCT_OFFSET (BnKernels, in_place), "-in-place", check_in_place, NULL);
+  add_formats (G_STRUCT_OFFSET (BnKernels, in_place), "-in-place",
+      check_in_place, bench_in_place);
 }

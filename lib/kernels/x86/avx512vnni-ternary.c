@@ -1,145 +1,405 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Ternary products with AVX-512 VNNI; ternary-tmpl.h has the memory layout.
+/* Ternary products with AVX-512 VNNI and VBMI.
  *
  * vpdpbusd multiplies codes 0..2 with the int8 activations and adds four
  * neighbours to an int32: nothing can overflow on the way, and lane j of the
- * sums has the columns c with c / 4 % 16 == j. */
+ * sums has the columns c with c / 4 % 16 == j.
+ *
+ * The packed form is dense: 27 < 32, so three codes t0, t1, t2 are an index
+ * t0 + 3 t1 + 9 t2 of five bits (quant-formats 11.1). 64 indices, side by side
+ * in the bytes of a vector, are 192 columns of a row: t0 those of the first
+ * 64, t1 of the second, t2 of the third. A tile of four rows is
+ *
+ *   block of 384 columns   5 vectors V0 .. V4 for 8 vectors of indices
+ *   block ...
+ *   rest of 64 columns     1 vector: the codes of row r in bits 2r, 2r + 1
+ *   rest ...               at most 6
+ *
+ *            bits 0-4         5-7                         first half  second
+ *       V0   row 0, first     0-2 of A                row 0    V0       V4
+ *       V1   row 1, first     bit 3 of C, 3-4 of A    row 1    V1       A
+ *       V2   row 2, first     0-2 of B                row 2    V2       B
+ *       V3   row 3, first     bit 4 of C, 3-4 of B    row 3    V3       C
+ *       V4   row 0, second    0-2 of C
+ *
+ * vpermb looks only at the low six bits of an index, and its tables have every
+ * entry twice, so that what else is in a byte need not be masked away: V0 to
+ * V4 are indices as they are, A, B and C are two shifts and a selection.
+ * Missing rows and columns hold code 1, which is weight 0. */
 #include "init.h"
 
 #if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512VL__)  \
-    || !defined(__AVX512VNNI__)
-#error "AVX-512 files need -mavx512f -mavx512bw -mavx512vl -mavx512vnni"
+    || !defined(__AVX512VNNI__) || !defined(__AVX512VBMI__)
+#error "AVX-512 files need -mavx512f -mavx512bw -mavx512vl -mavx512vnni ..."
 #endif
-#include "avx2.h"
 #include "ternary.h"
 
 enum {
-  PREFETCH_BYTES = 8192,
-  BLOCK_BYTES = 64,
-  ACT_BYTES = 4 * BLOCK_BYTES,    /* activations of a block */
-  STEP = TILE_ROWS * BLOCK_BYTES, /* from one block of a row to the next */
+  VECTOR = 64,
+  PLANES = 3,
+  HALF_COLS = PLANES * VECTOR,
+  DENSE_COLS = 2 * HALF_COLS,
+  DENSE_BYTES = 5 * VECTOR,
+  FILE_COLS = 4 * VECTOR, /* of a vector of a file's row */
+  PREFETCH = 4096,        /* ahead of the stream: over the end of a page */
 };
 
-static void
-pack_block (uint8_t *dst, const uint8_t *codes)
-{
-  const __m512i code_mask = _mm512_set1_epi8 (3);
-  __m512i packed = _mm512_setzero_si512 ();
+typedef __m512i Sums[MAX_ACTS][TILE_ROWS];
 
-  for (int group = 3; group >= 0; group--) {
-    __m512i c = _mm512_and_si512 (
-        _mm512_loadu_si512 (codes + group * BLOCK_BYTES), code_mask);
-    packed = _mm512_or_si512 (_mm512_slli_epi16 (packed, 2), c);
-  }
-  _mm512_storeu_si512 (dst, packed);
+BN_INLINE __m512i
+load_512 (const void *p)
+{
+  return _mm512_loadu_si512 (p);
 }
 
 /* Sixteen lanes to eight. */
 BN_INLINE void
-store_lanes (int32_t lanes[8], __m512i sums)
+store_sums (Lanes lanes, Sums sums, int n_acts)
 {
-  store_256 (lanes, _mm256_add_epi32 (_mm512_castsi512_si256 (sums),
-                        _mm512_extracti64x4_epi64 (sums, 1)));
+#pragma GCC unroll 4
+  for (int i = 0; i < n_acts; i++) {
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      store_256 (lanes[i][row],
+          _mm256_add_epi32 (_mm512_castsi512_si256 (sums[i][row]),
+              _mm512_extracti64x4_epi64 (sums[i][row], 1)));
+  }
 }
 
-/* n_acts activation rows: each code vector is made once for all of them. */
 BN_INLINE void
-dot_tile_acts (Lanes lanes, const uint8_t *tile, const int8_t *const *q,
-    uint32_t blocks, const int n_acts)
+add_products (Sums sums, const __m512i codes[TILE_ROWS], int act, __m512i a)
+{
+#pragma GCC unroll 4
+  for (int row = 0; row < TILE_ROWS; row++)
+    sums[act][row] = _mm512_dpbusd_epi32 (sums[act][row], codes[row], a);
+}
+
+/* The dense form */
+
+static size_t
+dense_row_size (uint32_t n_cols)
+{
+  size_t rest = (n_cols % DENSE_COLS + VECTOR - 1) / VECTOR;
+
+  return (n_cols / DENSE_COLS * (size_t) DENSE_BYTES + rest * VECTOR)
+         / TILE_ROWS;
+}
+
+static size_t
+packed_size_dense (uint32_t n_rows, uint32_t n_cols)
+{
+  return ((size_t) n_rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS
+         * dense_row_size (n_cols);
+}
+
+/* Indices of 192 columns. */
+BN_INLINE __m512i
+pack_indices (const uint8_t *codes)
 {
   const __m512i code_mask = _mm512_set1_epi8 (3);
-  __m512i sums[MAX_ACTS][TILE_ROWS] = {0};
+  __m512i index = _mm512_setzero_si512 ();
 
-  for (size_t at = 0; blocks > 0; blocks--, tile += STEP, at += ACT_BYTES) {
-    __m512i packed[TILE_ROWS];
+  for (int plane = PLANES - 1; plane >= 0; plane--) {
+    __m512i c = _mm512_and_si512 (load_512 (codes + plane * VECTOR), code_mask);
+    c = _mm512_min_epu8 (c, _mm512_set1_epi8 (2));
+    index = _mm512_add_epi8 (
+        _mm512_add_epi8 (index, _mm512_add_epi8 (index, index)), c);
+  }
+  return index;
+}
+
+/* Bits of v under mask, shifted left by 16-bit shifts. */
+BN_INLINE __m512i
+move_left (__m512i v, int mask, unsigned shift)
+{
+  return _mm512_slli_epi16 (
+      _mm512_and_si512 (v, _mm512_set1_epi8 ((char) mask)), shift);
+}
+
+/* codes: 384 of each row */
+static void
+pack_dense_block (uint8_t *dst, const uint8_t *const codes[TILE_ROWS])
+{
+  __m512i v[5], a, b, c;
+
+  for (int row = 0; row < TILE_ROWS; row++)
+    v[row] = pack_indices (codes[row]);
+  v[4] = pack_indices (codes[0] + HALF_COLS);
+  a = pack_indices (codes[1] + HALF_COLS);
+  b = pack_indices (codes[2] + HALF_COLS);
+  c = pack_indices (codes[3] + HALF_COLS);
+  v[0] = _mm512_or_si512 (v[0], move_left (a, 7, 5));
+  v[1] = _mm512_or_si512 (
+      v[1], _mm512_or_si512 (move_left (a, 0x18, 3), move_left (c, 8, 2)));
+  v[2] = _mm512_or_si512 (v[2], move_left (b, 7, 5));
+  v[3] = _mm512_or_si512 (
+      v[3], _mm512_or_si512 (move_left (b, 0x18, 3), move_left (c, 0x10, 1)));
+  v[4] = _mm512_or_si512 (v[4], move_left (c, 7, 5));
+  for (int i = 0; i < 5; i++)
+    _mm512_storeu_si512 (dst + i * VECTOR, v[i]);
+}
+
+/* codes: n <= 64 of each row */
+static void
+pack_rest (uint8_t *dst, const uint8_t *const codes[TILE_ROWS], uint32_t n)
+{
+  const __mmask64 present = ~0ull >> (VECTOR - n);
+  const __m512i ones = _mm512_set1_epi8 (1);
+  __m512i packed = _mm512_setzero_si512 ();
+
+  for (int row = TILE_ROWS - 1; row >= 0; row--) {
+    __m512i c = _mm512_mask_loadu_epi8 (ones, present, codes[row]);
+    packed = _mm512_or_si512 (_mm512_slli_epi16 (packed, 2),
+        _mm512_and_si512 (c, _mm512_set1_epi8 (3)));
+  }
+  _mm512_storeu_si512 (dst, packed);
+}
+
+static void
+pack_dense (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
+    uint32_t row_begin, uint32_t row_end)
+{
+  const size_t row_size = dense_row_size (n_cols);
+  uint8_t missing[DENSE_COLS];
+
+  memset (missing, 1, sizeof missing);
+  for (uint32_t row = row_begin; row < row_end; row += TILE_ROWS) {
+    uint8_t *out = (uint8_t *) dst + row * row_size;
+
+    for (uint32_t col = 0; col < n_cols;) {
+      const uint32_t n = n_cols - col < VECTOR ? n_cols - col : VECTOR;
+      const uint8_t *codes[TILE_ROWS];
+
+      for (uint32_t i = 0; i < TILE_ROWS; i++)
+        codes[i] = row + i < row_end
+                       ? (const uint8_t *) src
+                             + (row - row_begin + i) * (size_t) n_cols + col
+                       : missing;
+      if (n_cols - col >= DENSE_COLS) {
+        pack_dense_block (out, codes);
+        out += DENSE_BYTES;
+        col += DENSE_COLS;
+      } else {
+        pack_rest (out, codes, n);
+        out += VECTOR;
+        col += n;
+      }
+    }
+  }
+}
+
+/* Entry i of table p: digit p of i % 32 in base 3. */
+#define DIGIT(p, i) ((i) / (p) % 3 % ((i) < 27 ? 3 : 1))
+#define DIGITS_8(p, i)                                                         \
+  DIGIT (p, i), DIGIT (p, i + 1), DIGIT (p, i + 2), DIGIT (p, i + 3),          \
+      DIGIT (p, i + 4), DIGIT (p, i + 5), DIGIT (p, i + 6), DIGIT (p, i + 7)
+#define DIGITS_32(p)                                                           \
+  DIGITS_8 (p, 0), DIGITS_8 (p, 8), DIGITS_8 (p, 16), DIGITS_8 (p, 24)
+
+static const uint8_t digits[PLANES][VECTOR]
+    __attribute__ ((aligned (VECTOR))) = {
+        {DIGITS_32 (1), DIGITS_32 (1)},
+        {DIGITS_32 (3), DIGITS_32 (3)},
+        {DIGITS_32 (9), DIGITS_32 (9)},
+};
+
+/* One half of a block: 192 columns of q from at on. For one activation row
+ * each plane has sums of its own, or they would wait for one another. */
+BN_INLINE void
+dot_half (Sums sums[PLANES], const __m512i index[TILE_ROWS],
+    const int8_t *const *q, size_t at, int n_acts)
+{
+#pragma GCC unroll 3
+  for (int plane = 0; plane < PLANES; plane++) {
+    const __m512i table = load_512 (digits[plane]);
+    __m512i codes[TILE_ROWS];
 
 #pragma GCC unroll 4
     for (int row = 0; row < TILE_ROWS; row++)
-      packed[row] = _mm512_loadu_si512 (tile + row * BLOCK_BYTES);
+      codes[row] = _mm512_permutexvar_epi8 (index[row], table);
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++)
+      add_products (sums[n_acts == 1 ? plane : 0], codes, i,
+          load_512 (q[i] + at + plane * VECTOR));
+  }
+}
+
+/* Bits of low under mask, the others of high. */
+BN_INLINE __m512i
+select_bits (int mask, __m512i low, __m512i high)
+{
+  return _mm512_ternarylogic_epi32 (
+      _mm512_set1_epi8 ((char) mask), low, high, 0xca);
+}
+
+BN_INLINE void
+dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, const int n_acts)
+{
+  const uint8_t *tile = rows[0];
+  Sums sums[PLANES] = {0};
+  uint32_t rest = n_cols % DENSE_COLS;
+  size_t at = 0;
+
+  for (; at + DENSE_COLS <= n_cols; at += DENSE_COLS, tile += DENSE_BYTES) {
+    __m512i v[5], second[TILE_ROWS];
+
+#pragma GCC unroll 5
+    for (int i = 0; i < 5; i++) {
+      v[i] = load_512 (tile + i * VECTOR);
+      prefetch (tile + i * VECTOR, PREFETCH);
+    }
+    dot_half (sums, v, q, at, n_acts);
+    second[0] = v[4];
+    second[1] = select_bits (
+        7, _mm512_srli_epi16 (v[0], 5), _mm512_srli_epi16 (v[1], 3));
+    second[2] = select_bits (
+        7, _mm512_srli_epi16 (v[2], 5), _mm512_srli_epi16 (v[3], 3));
+    second[3] = select_bits (15,
+        select_bits (
+            7, _mm512_srli_epi16 (v[4], 5), _mm512_srli_epi16 (v[1], 2)),
+        _mm512_srli_epi16 (v[3], 1));
+    dot_half (sums, second, q, at + HALF_COLS, n_acts);
+  }
+  for (uint32_t col = 0; col < rest; col += VECTOR, tile += VECTOR) {
+    const __m512i packed = load_512 (tile);
+    __m512i codes[TILE_ROWS];
+
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      codes[row] = _mm512_and_si512 (
+          _mm512_srli_epi16 (packed, 2 * row), _mm512_set1_epi8 (3));
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++)
+      add_products (sums[0], codes, i, load_512 (q[i] + at + col));
+  }
+  if (n_acts == 1) {
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      sums[0][0][row] = _mm512_add_epi32 (
+          sums[0][0][row], _mm512_add_epi32 (sums[1][0][row], sums[2][0][row]));
+  }
+  store_sums (lanes, sums[0], n_acts);
+}
+
+/* The file's rows */
+
+/* 64 bytes of a row from byte at on, zeros behind its end */
+BN_INLINE __m512i
+load_file (const uint8_t *row, size_t at, size_t row_end)
+{
+  if (row_end - at >= VECTOR)
+    return load_512 (row + at);
+  return _mm512_maskz_loadu_epi8 (~0ull >> (VECTOR - (row_end - at)), row + at);
+}
+
+/* Activations of the four groups of codes of a vector of I2_S: two blocks of
+ * 128 columns, 32 of each. */
+BN_INLINE void
+load_acts_i2s (__m512i a[4], const int8_t *q)
+{
+#pragma GCC unroll 4
+  for (int group = 0; group < 4; group++)
+    a[group] =
+        _mm512_inserti64x4 (_mm512_castsi256_si512 (load_256 (q + 32 * group)),
+            load_256 (q + 128 + 32 * group), 1);
+}
+
+/* The same of IQ2_BN: four blocks of 64 columns, 16 of each. */
+BN_INLINE void
+load_acts_iq2_bn (__m512i a[4], const int8_t *q)
+{
+  const __m512i q0 = load_512 (q), q1 = load_512 (q + VECTOR);
+  const __m512i q2 = load_512 (q + 2 * VECTOR), q3 = load_512 (q + 3 * VECTOR);
+  const __m512i low01 = _mm512_shuffle_i64x2 (q0, q1, 0x44);
+  const __m512i low23 = _mm512_shuffle_i64x2 (q2, q3, 0x44);
+  const __m512i high01 = _mm512_shuffle_i64x2 (q0, q1, 0xee);
+  const __m512i high23 = _mm512_shuffle_i64x2 (q2, q3, 0xee);
+
+  a[0] = _mm512_shuffle_i64x2 (low01, low23, 0x88);
+  a[1] = _mm512_shuffle_i64x2 (low01, low23, 0xdd);
+  a[2] = _mm512_shuffle_i64x2 (high01, high23, 0x88);
+  a[3] = _mm512_shuffle_i64x2 (high01, high23, 0xdd);
+}
+
+typedef void (*LoadActs) (__m512i a[4], const int8_t *q);
+
+/* is_msb_first: group 0 is in the top bits. */
+BN_INLINE void
+dot_file (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, const int n_acts,
+    LoadActs load_acts, int is_msb_first)
+{
+  const __m512i code_mask = _mm512_set1_epi8 (3);
+  const size_t row_size = n_cols / 4;
+  Sums sums[2] = {0};
+
+  for (size_t at = 0; at < row_size; at += VECTOR) {
+    __m512i packed[TILE_ROWS], a[MAX_ACTS][4];
+
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      packed[row] = load_file (rows[row], at, row_size);
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      prefetch (rows[0] + 4 * at + row * VECTOR, PREFETCH);
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++)
+      load_acts (a[i], q[i] + 4 * at);
 #pragma GCC unroll 4
     for (int group = 0; group < 4; group++) {
+      const unsigned shift = is_msb_first ? 6 - 2 * group : 2 * group;
       __m512i codes[TILE_ROWS];
 
 #pragma GCC unroll 4
       for (int row = 0; row < TILE_ROWS; row++)
         codes[row] = _mm512_and_si512 (
-            _mm512_srli_epi16 (packed[row], 2 * group), code_mask);
+            _mm512_srli_epi16 (packed[row], shift), code_mask);
 #pragma GCC unroll 4
-      for (int i = 0; i < n_acts; i++) {
-        __m512i a = _mm512_loadu_si512 (q[i] + at + group * BLOCK_BYTES);
-
-#pragma GCC unroll 4
-        for (int row = 0; row < TILE_ROWS; row++)
-          sums[i][row] = _mm512_dpbusd_epi32 (sums[i][row], codes[row], a);
-      }
+      for (int i = 0; i < n_acts; i++)
+        add_products (sums[n_acts == 1 ? group % 2 : 0], codes, i, a[i][group]);
     }
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < n_acts; i++) {
+  if (n_acts == 1) {
 #pragma GCC unroll 4
     for (int row = 0; row < TILE_ROWS; row++)
-      store_lanes (lanes[i][row], sums[i][row]);
+      sums[0][0][row] = _mm512_add_epi32 (sums[0][0][row], sums[1][0][row]);
   }
+  store_sums (lanes, sums[0], n_acts);
 }
 
 BN_INLINE void
-dot_tile (Lanes lanes, const uint8_t *tile, const int8_t *q, uint32_t blocks)
+dot_i2s (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, int n_acts)
 {
-  dot_tile_acts (lanes, tile, &q, blocks, 1);
+  dot_file (lanes, rows, q, n_cols, n_acts, load_acts_i2s, 1);
 }
 
-/* Two blocks of I2_S, of which the second may be missing, are a vector: its
- * lower half has 32 columns of the first, its upper half those 128 further. */
 BN_INLINE void
-dot_i2s_acts (Lanes lanes, const uint8_t *const *rows, const int8_t *const *q,
-    uint32_t n_cols, const int n_acts)
+dot_iq2_bn (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, int n_acts)
 {
-  const __m512i code_mask = _mm512_set1_epi8 (3);
-  __m512i sums[MAX_ACTS][TILE_ROWS] = {0};
-
-  for (size_t at = 0; at < n_cols; at += ACT_BYTES) {
-    const __mmask64 present =
-        n_cols - at < ACT_BYTES ? 0xffffffffu : ~(__mmask64) 0;
-    __m512i packed[TILE_ROWS];
-
-#pragma GCC unroll 4
-    for (int row = 0; row < TILE_ROWS; row++) {
-      packed[row] = _mm512_maskz_loadu_epi8 (present, rows[row] + at / 4);
-      prefetch (rows[row], at / 4 + PREFETCH_BYTES);
-    }
-#pragma GCC unroll 4
-    for (int group = 0; group < 4; group++) {
-      __m512i codes[TILE_ROWS];
-
-#pragma GCC unroll 4
-      for (int row = 0; row < TILE_ROWS; row++)
-        codes[row] = _mm512_and_si512 (
-            _mm512_srli_epi16 (packed[row], 6 - 2 * group), code_mask);
-#pragma GCC unroll 4
-      for (int i = 0; i < n_acts; i++) {
-        const int8_t *a = q[i] + at + 32 * group;
-        __m512i both =
-            _mm512_inserti64x4 (_mm512_castsi256_si512 (load_256 (a)),
-                load_256 (a + BN_I2S_COLS), 1);
-
-#pragma GCC unroll 4
-        for (int row = 0; row < TILE_ROWS; row++)
-          sums[i][row] = _mm512_dpbusd_epi32 (sums[i][row], codes[row], both);
-      }
-    }
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < n_acts; i++) {
-#pragma GCC unroll 4
-    for (int row = 0; row < TILE_ROWS; row++)
-      store_lanes (lanes[i][row], sums[i][row]);
-  }
+  dot_file (lanes, rows, q, n_cols, n_acts, load_acts_iq2_bn, 0);
 }
 
-#include "ternary-tmpl.h"
+#define DENSE ((Form){dot_dense, dense_row_size, 0})
+#define I2S ((Form){dot_i2s, file_row_size_i2s, 0})
+#define IQ2_BN ((Form){dot_iq2_bn, file_row_size_iq2_bn, sizeof (float)})
+
+DEFINE_TERNARY (dense, DENSE, finish_i8)
+DEFINE_TERNARY (dense_x4, DENSE, finish_i8x4)
+DEFINE_TERNARY (i2s, I2S, finish_i8)
+DEFINE_TERNARY (iq2_bn, IQ2_BN, finish_i8x4)
 
 void
 bn_ternary_init_avx512vnni (BnKernels *k)
 {
-  init_ternary (k);
+  k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_dense, pack_dense, matmul_dense};
+  k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){
+      BN_ACT_I8X4, TILE_ROWS, packed_size_dense, pack_dense, matmul_dense_x4};
+  k->in_place[BN_PACK_TERNARY] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_in_place, NULL, matmul_i2s};
+  k->in_place[BN_PACK_TERNARY_X4] = (BnMatmulOps){
+      BN_ACT_I8X4, TILE_ROWS, packed_size_in_place, NULL, matmul_iq2_bn};
 }

@@ -14,6 +14,7 @@ void bn_floats_init_avx2 (BnKernels *k);
 void bn_text_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
+void bn_ternary_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512vnni (BnKernels *k);
 void bn_blocks_k_init_avx512vnni (BnKernels *k);
 void bn_rows_init_avx512vnni (BnKernels *k);
@@ -37,6 +38,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
     return;
   bn_attend_init_avx512 (k);
   bn_floats_init_avx512 (k);
+  bn_ternary_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
 
   if (!(cpu_flags & BN_CPU_AVX512_VNNI))

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ternary products with AVX2 and with AVX-512 alone.
+ *
+ * maddubs multiplies codes with the int8 activations into int16 pairs. Only
+ * so many of those can be added before an int16 could overflow; then they are
+ * widened to int32.
+ *
+ * The packed form:
+ *
+ *   tile 0                                    tile 1 ...
+ *   block 0            block 1 ...
+ *   row 0|row 1|row 2|row 3|row 0|...         BLOCK_BYTES each
+ *
+ * A block is one vector, BLOCK_BYTES, of 4 * BLOCK_BYTES columns. Byte i holds
+ * columns i, i + BLOCK_BYTES, ... in bits 0-1, 2-3, 4-5, 6-7, so that three
+ * shifts and four masks make four vectors of codes. Rows that are missing in
+ * the last tile and columns in the last block hold code 1, which is weight
+ * 0. */
+#include "init.h"
+
+#include "ternary.h"
+#include "vectors.h"
+
+#ifdef __AVX512F__
+
+enum {
+  BLOCK_BYTES = 64,
+  ROWS_AT_ONCE = 4, /* with several activation rows: what registers hold */
+};
+typedef __m512i Bytes;
+
+#define SHIFT_LEFT(v, n) _mm512_slli_epi16 (v, n)
+#define SHIFT_RIGHT(v, n) _mm512_srli_epi16 (v, n)
+#define KEEP(v) BN_KEEP (v)
+
+BN_INLINE Bytes
+bytes_set1 (char x)
+{
+  return _mm512_set1_epi8 (x);
+}
+
+BN_INLINE Bytes
+bytes_load (const void *p)
+{
+  return _mm512_loadu_si512 (p);
+}
+
+/* n < BLOCK_BYTES bytes and zeros */
+BN_INLINE Bytes
+bytes_load_some (const void *p, size_t n)
+{
+  return _mm512_maskz_loadu_epi8 (~0ull >> (BLOCK_BYTES - n), p);
+}
+
+BN_INLINE void
+bytes_store (void *p, Bytes v)
+{
+  _mm512_storeu_si512 (p, v);
+}
+
+BN_INLINE Bytes
+bytes_and (Bytes a, Bytes b)
+{
+  return _mm512_and_si512 (a, b);
+}
+
+BN_INLINE Bytes
+bytes_or (Bytes a, Bytes b)
+{
+  return _mm512_or_si512 (a, b);
+}
+
+/* sum16 + the products of codes and q, two by two */
+BN_INLINE Bytes
+add_products (Bytes sum16, Bytes codes, Bytes q)
+{
+  return _mm512_add_epi16 (sum16, _mm512_maddubs_epi16 (codes, q));
+}
+
+BN_INLINE Bytes
+add_wide (Bytes sum32, Bytes sum16)
+{
+  return _mm512_add_epi32 (
+      sum32, _mm512_madd_epi16 (sum16, _mm512_set1_epi16 (1)));
+}
+
+BN_INLINE void
+store_lanes (int32_t lanes[8], Bytes sums)
+{
+  store_256 (lanes, _mm256_add_epi32 (_mm512_castsi512_si256 (sums),
+                        _mm512_extracti64x4_epi64 (sums, 1)));
+}
+
+#else
+
+enum {
+  BLOCK_BYTES = 32,
+  ROWS_AT_ONCE = 2,
+};
+typedef __m256i Bytes;
+
+#define SHIFT_LEFT(v, n) _mm256_slli_epi16 (v, n)
+#define SHIFT_RIGHT(v, n) _mm256_srli_epi16 (v, n)
+#define KEEP(v) BN_KEEP (v)
+
+BN_INLINE Bytes
+bytes_set1 (char x)
+{
+  return _mm256_set1_epi8 (x);
+}
+
+BN_INLINE Bytes
+bytes_load (const void *p)
+{
+  return load_256 (p);
+}
+
+/* 16 bytes, the only part of a block a row ends with, and zeros */
+BN_INLINE Bytes
+bytes_load_some (const void *p, size_t n)
+{
+  return _mm256_zextsi128_si256 (load_128 (p));
+}
+
+BN_INLINE void
+bytes_store (void *p, Bytes v)
+{
+  store_256 (p, v);
+}
+
+BN_INLINE Bytes
+bytes_and (Bytes a, Bytes b)
+{
+  return _mm256_and_si256 (a, b);
+}
+
+BN_INLINE Bytes
+bytes_or (Bytes a, Bytes b)
+{
+  return _mm256_or_si256 (a, b);
+}
+
+/* sum16 + the products of codes and q, two by two */
+BN_INLINE Bytes
+add_products (Bytes sum16, Bytes codes, Bytes q)
+{
+  return _mm256_add_epi16 (sum16, _mm256_maddubs_epi16 (codes, q));
+}
+
+BN_INLINE Bytes
+add_wide (Bytes sum32, Bytes sum16)
+{
+  return _mm256_add_epi32 (
+      sum32, _mm256_madd_epi16 (sum16, _mm256_set1_epi16 (1)));
+}
+
+BN_INLINE void
+store_lanes (int32_t lanes[8], Bytes sums)
+{
+  store_256 (lanes, sums);
+}
+
+#endif
+
+enum {
+  BLOCK_COLS = 4 * BLOCK_BYTES,
+  TILE_BLOCK = TILE_ROWS * BLOCK_BYTES, /* bytes of a block of all rows */
+};
+
+/* The packed form */
+
+static uint32_t
+n_blocks (uint32_t n_cols)
+{
+  return (n_cols + BLOCK_COLS - 1) / BLOCK_COLS;
+}
+
+static size_t
+packed_row_size (uint32_t n_cols)
+{
+  return (size_t) n_blocks (n_cols) * BLOCK_BYTES;
+}
+
+static size_t
+packed_size_ternary (uint32_t n_rows, uint32_t n_cols)
+{
+  return ((size_t) n_rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS
+         * packed_row_size (n_cols);
+}
+
+static void
+pack_block (uint8_t *dst, const uint8_t *codes)
+{
+  Bytes packed = bytes_set1 (0);
+
+  for (int group = 3; group >= 0; group--)
+    packed = bytes_or (SHIFT_LEFT (packed, 2),
+        bytes_and (bytes_load (codes + group * BLOCK_BYTES), bytes_set1 (3)));
+  bytes_store (dst, packed);
+}
+
+static void
+pack_ternary (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
+    uint32_t row_begin, uint32_t row_end)
+{
+  const size_t tile_size = TILE_ROWS * packed_row_size (n_cols);
+  uint32_t row_stop = (row_end + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+  const uint8_t *codes = src;
+  uint8_t padded[BLOCK_COLS];
+
+  for (uint32_t row = row_begin; row < row_stop; row++) {
+    uint8_t *out = (uint8_t *) dst + row / TILE_ROWS * tile_size
+                   + row % TILE_ROWS * BLOCK_BYTES;
+
+    for (uint32_t col = 0; col < n_cols; col += BLOCK_COLS) {
+      uint32_t n = n_cols - col < BLOCK_COLS ? n_cols - col : BLOCK_COLS;
+
+      if (row < row_end && n == BLOCK_COLS) {
+        pack_block (out, codes + col);
+      } else {
+        memset (padded, 1, sizeof padded);
+        if (row < row_end)
+          memcpy (padded, codes + col, n);
+        pack_block (out, padded);
+      }
+      out += TILE_BLOCK;
+    }
+    if (row < row_end)
+      codes += n_cols;
+  }
+}
+
+/* Products */
+
+/* How rows are read. */
+typedef struct {
+  size_t step;     /* bytes from a block of a row to the next */
+  int piece;       /* consecutive columns in a vector of codes */
+  int is_reversed; /* group 0 is in the top bits */
+  int is_file;     /* may end in part of a block, may have code 3 */
+} Reading;
+
+/* Activations of one vector of codes. */
+BN_INLINE Bytes
+load_acts (const int8_t *q, int piece)
+{
+  if (piece == BLOCK_BYTES)
+    return bytes_load (q);
+#ifdef __AVX512F__
+  if (piece == 32)
+    return _mm512_inserti64x4 (
+        _mm512_castsi256_si512 (load_256 (q)), load_256 (q + 4 * piece), 1);
+  Bytes v = _mm512_castsi128_si512 (load_128 (q));
+  v = _mm512_inserti32x4 (v, load_128 (q + 4 * piece), 1);
+  v = _mm512_inserti32x4 (v, load_128 (q + 8 * piece), 2);
+  return _mm512_inserti32x4 (v, load_128 (q + 12 * piece), 3);
+#else
+  return _mm256_inserti128_si256 (
+      _mm256_castsi128_si256 (load_128 (q)), load_128 (q + 4 * piece), 1);
+#endif
+}
+
+/* One block of some rows: each vector of codes is made once for all
+ * activation rows. left: bytes of the row from the block on. */
+BN_INLINE void
+add_block (Bytes sums16[MAX_ACTS][TILE_ROWS], const uint8_t *const *rows,
+    size_t at, size_t left, const int8_t *const *q, size_t q_at,
+    const int n_rows, const int n_acts, const Reading reading)
+{
+  Bytes packed[TILE_ROWS];
+
+#pragma GCC unroll 4
+  for (int row = 0; row < n_rows; row++)
+    packed[row] = reading.is_file && left < BLOCK_BYTES
+                      ? bytes_load_some (rows[row] + at, left)
+                      : bytes_load (rows[row] + at);
+#pragma GCC unroll 4
+  for (int group = 0; group < 4; group++) {
+    const int shift = reading.is_reversed ? 6 - 2 * group : 2 * group;
+    Bytes codes[TILE_ROWS];
+
+#pragma GCC unroll 4
+    for (int row = 0; row < n_rows; row++)
+      codes[row] = bytes_and (SHIFT_RIGHT (packed[row], shift), bytes_set1 (3));
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++) {
+      Bytes a = load_acts (
+          q[i] + q_at + (size_t) group * reading.piece, reading.piece);
+
+#pragma GCC unroll 4
+      for (int row = 0; row < n_rows; row++) {
+        sums16[i][row] = add_products (sums16[i][row], codes[row], a);
+        KEEP (sums16[i][row]);
+      }
+    }
+  }
+}
+
+BN_INLINE void
+dot_some_rows (Lanes lanes, const uint8_t *const *rows, int first_row,
+    const int n_rows, const int8_t *const *q, size_t row_size, const int n_acts,
+    const Reading reading)
+{
+  /* pairs of at most 2 * 2 * 128, or with code 3 of 2 * 3 * 128, four for a
+   * block, in an int16 */
+  const size_t safe_blocks = reading.is_file ? 10 : 16;
+  size_t blocks = (row_size + BLOCK_BYTES - 1) / BLOCK_BYTES, block = 0;
+  Bytes sums[MAX_ACTS][TILE_ROWS] = {0};
+
+  while (block < blocks) {
+    const size_t stop =
+        blocks - block < safe_blocks ? blocks : block + safe_blocks;
+    Bytes sums16[MAX_ACTS][TILE_ROWS] = {0};
+
+    for (; block < stop; block++)
+      add_block (sums16, rows, block * reading.step,
+          row_size - block * BLOCK_BYTES, q, block * BLOCK_COLS, n_rows, n_acts,
+          reading);
+#pragma GCC unroll 4
+    for (int i = 0; i < n_acts; i++) {
+#pragma GCC unroll 4
+      for (int row = 0; row < n_rows; row++)
+        sums[i][row] = add_wide (sums[i][row], sums16[i][row]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < n_acts; i++) {
+#pragma GCC unroll 4
+    for (int row = 0; row < n_rows; row++)
+      store_lanes (lanes[i][first_row + row], sums[i][row]);
+  }
+}
+
+BN_INLINE void
+dot_rows (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, size_t row_size, const int n_acts,
+    const Reading reading)
+{
+  const int n_rows = n_acts == 1 ? TILE_ROWS : ROWS_AT_ONCE;
+
+  for (int row = 0; row < TILE_ROWS; row += n_rows)
+    dot_some_rows (
+        lanes, rows + row, row, n_rows, q, row_size, n_acts, reading);
+}
+
+BN_INLINE void
+dot_packed (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, int n_acts)
+{
+  const uint8_t *in_tile[TILE_ROWS];
+
+  for (int row = 0; row < TILE_ROWS; row++)
+    in_tile[row] = rows[0] + row * BLOCK_BYTES;
+  dot_rows (lanes, in_tile, q, packed_row_size (n_cols), n_acts,
+      (Reading){TILE_BLOCK, BLOCK_BYTES, 0, 0});
+}
+
+BN_INLINE void
+dot_i2s (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, int n_acts)
+{
+  dot_rows (
+      lanes, rows, q, n_cols / 4, n_acts, (Reading){BLOCK_BYTES, 32, 1, 1});
+}
+
+BN_INLINE void
+dot_iq2_bn (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, int n_acts)
+{
+  dot_rows (
+      lanes, rows, q, n_cols / 4, n_acts, (Reading){BLOCK_BYTES, 16, 0, 1});
+}
+
+#define PACKED ((Form){dot_packed, packed_row_size, 0})
+#define I2S ((Form){dot_i2s, file_row_size_i2s, 0})
+#define IQ2_BN ((Form){dot_iq2_bn, file_row_size_iq2_bn, sizeof (float)})
+
+DEFINE_TERNARY (packed, PACKED, finish_i8)
+DEFINE_TERNARY (packed_x4, PACKED, finish_i8x4)
+DEFINE_TERNARY (i2s, I2S, finish_i8)
+DEFINE_TERNARY (iq2_bn, IQ2_BN, finish_i8x4)
+
+void
+BN_NAME (bn_ternary_init) (BnKernels *k)
+{
+  k->matmul[BN_PACK_TERNARY] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_ternary, pack_ternary, matmul_packed};
+  k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){BN_ACT_I8X4, TILE_ROWS,
+      packed_size_ternary, pack_ternary, matmul_packed_x4};
+  k->in_place[BN_PACK_TERNARY] = (BnMatmulOps){
+      BN_ACT_I8, TILE_ROWS, packed_size_in_place, NULL, matmul_i2s};
+  k->in_place[BN_PACK_TERNARY_X4] = (BnMatmulOps){
+      BN_ACT_I8X4, TILE_ROWS, packed_size_in_place, NULL, matmul_iq2_bn};
+}
