@@ -34,6 +34,7 @@ typedef struct {
   const BnMatmulOps *ops; /* CPU: how it is multiplied */
   gboolean lies_in_file;  /* rows of the file are what in_place of
                              bn-kernels.h multiplies */
+  gboolean has_few_rows;  /* in a pass: the output matrix */
   float scale;
   const float *bias; /* n_rows floats in device memory, or NULL */
 } BnLinear;

@@ -88,9 +88,16 @@ cpu_linear_init (BnBackend *backend, BnLinear *linear, BnRepack repack)
   BnCpuBackend *self = bn_cpu_backend (backend);
   const BnMatrix *matrix = &linear->matrix;
 
+  const BnMatmulOps *in_place = &self->kernels->in_place[matrix->pack];
+
   linear->ops = &self->kernels->matmul[matrix->pack];
-  if (repack == BN_REPACK_NEVER && linear->lies_in_file)
-    linear->ops = &self->kernels->in_place[matrix->pack];
+  /* Packing takes time and memory; it pays where several rows share the work
+   * of unpacking, or the rows of the file cannot be read as fast. */
+  if (linear->lies_in_file
+      && (repack == BN_REPACK_NEVER
+          || (repack == BN_REPACK_AUTO && linear->has_few_rows
+              && self->kernels->streams_in_place[matrix->pack])))
+    linear->ops = in_place;
   if (linear->ops->pack == NULL)
     return 0;
   return linear->ops->packed_size (matrix->n_rows, matrix->n_cols);

@@ -16,7 +16,10 @@
 
 #include <string.h>
 
-enum { DEFAULT_BATCH_SIZE = 512 };
+enum {
+  DEFAULT_BATCH_SIZE = 512,
+  FFN_ROWS = 128, /* that go through the feed-forward part at a time */
+};
 
 struct BnTransformer {
   BnGguf *gguf;
@@ -38,9 +41,8 @@ struct BnTransformer {
   float *qkv;      /* queries, keys, values */
   float *attn;     /* n_heads * head_size */
   float *attn_sub; /* the same, normed */
-  float *gate_up;  /* 2 n_ff */
+  float *gate_up;  /* 2 n_ff; FFN_ROWS of them, and of ffn */
   float *ffn;      /* n_ff */
-  float *ffn_sub;  /* the same, normed */
   float *logits;   /* n_vocab, n_logits rows */
 
   /* Of the host. */
@@ -64,6 +66,7 @@ place_buffers (BnTransformer *self, uint8_t *base)
   const BnHparams *h = &self->hparams;
   const size_t q_size = (size_t) h->n_heads * h->head_size;
   const size_t kv_size = (size_t) h->n_kv_heads * h->head_size;
+  const uint32_t n_ffn_rows = MIN (self->batch_size, FFN_ROWS);
   const struct {
     float **buffer;
     size_t row;
@@ -76,9 +79,8 @@ place_buffers (BnTransformer *self, uint8_t *base)
       {&self->qkv, q_size + 2 * kv_size, self->batch_size},
       {&self->attn, q_size, self->batch_size},
       {&self->attn_sub, q_size, self->batch_size},
-      {&self->gate_up, 2 * (size_t) h->n_ff, self->batch_size},
-      {&self->ffn, h->n_ff, self->batch_size},
-      {&self->ffn_sub, h->n_ff, self->batch_size},
+      {&self->gate_up, 2 * (size_t) h->n_ff, n_ffn_rows},
+      {&self->ffn, h->n_ff, n_ffn_rows},
       {&self->logits, h->n_vocab, self->n_logits},
   };
   size_t size = 0;
@@ -366,18 +368,21 @@ add_attention (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
       self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
 }
 
-/* x += W_down sub_norm (act (W_gate_up norm (x))) */
+/* x += W_down sub_norm (act (W_gate_up norm (x))), for rows [first, first + n)
+ * that fit the buffers. */
 static void
-add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+add_ffn_slice (
+    BnTransformer *self, const BnLayer *layer, uint32_t first, uint32_t n_rows)
 {
   const BnHparams *h = &self->hparams;
   const BnBackendOps *ops = self->backend->ops;
   const BnLinear *parts[G_N_ELEMENTS (layer->ffn_gate_up)];
   const float *ffn = self->ffn;
+  float *x = self->x + (size_t) first * h->n_embd;
 
   for (uint32_t i = 0; i < layer->n_ffn_gate_up; i++)
     parts[i] = &layer->ffn_gate_up[i];
-  ops->norm (self->backend, self->normed, self->x, &layer->ffn_norm, n_rows);
+  ops->norm (self->backend, self->normed, x, &layer->ffn_norm, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_NORM);
   ops->matmul (self->backend, self->gate_up,
       (size_t) layer->n_ffn_gate_up * h->n_ff, self->normed, h->n_embd, parts,
@@ -387,14 +392,24 @@ add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
       self->backend, self->ffn, self->gate_up, h->n_ff, h->activation, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_ACTIVATION);
   if (h->has_sub_norms) {
-    ops->norm (self->backend, self->ffn_sub, ffn, &layer->ffn_sub_norm, n_rows);
-    ffn = self->ffn_sub;
+    /* what was activated is not needed any more */
+    ops->norm (self->backend, self->gate_up, ffn, &layer->ffn_sub_norm, n_rows);
+    ffn = self->gate_up;
   }
   bn_profile_end_part (&self->profile, BN_PART_NORM);
   multiply (self, self->product, ffn, &layer->ffn_down, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_DOWN);
-  ops->add (self->backend, self->x, self->product, h->n_embd, n_rows);
+  ops->add (self->backend, x, self->product, h->n_embd, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_NORM);
+}
+
+/* The rows between gate and down are the widest; a slice at a time keeps them
+ * small, and in the cache. */
+static void
+add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+{
+  for (uint32_t first = 0; first < n_rows; first += FFN_ROWS)
+    add_ffn_slice (self, layer, first, MIN (FFN_ROWS, n_rows - first));
 }
 
 /* From here on the rows are those that need logits. */

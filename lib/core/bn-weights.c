@@ -333,6 +333,7 @@ bind_output (BnLoader *self)
 
   bind_norm (self, &weights->output_norm, "output_norm", h->n_embd);
   tensor = bind_tensor (self, "output.weight", h->n_embd, h->n_vocab, OPTIONAL);
+  weights->output.has_few_rows = TRUE;
   if (tensor) {
     bind_linear (
         self, &weights->output, "output", h->n_embd, h->n_vocab, OPTIONAL);

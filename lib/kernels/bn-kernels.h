@@ -130,6 +130,9 @@ enum {
 
 typedef struct {
   unsigned cpu_flags; /* the level this table was made for */
+  /* Packings of which one activation row is multiplied in place as fast as with
+   * packed weights. */
+  uint8_t streams_in_place[BN_N_PACKS];
 
   /* The fastest form: packed, or the row of in_place where none is better. */
   BnMatmulOps matmul[BN_N_PACKS];

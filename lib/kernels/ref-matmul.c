@@ -753,6 +753,7 @@ static const BnMatmulOps packed_ops[BN_N_PACKS] = {
 void
 bn_matmul_init_c (BnKernels *k)
 {
+  memset (k->streams_in_place, 0, sizeof k->streams_in_place);
   memcpy (k->matmul, packed_ops, sizeof packed_ops);
   memcpy (k->in_place, in_place_ops, sizeof in_place_ops);
   k->quantize[BN_ACT_F32] = quantize_f32_c;

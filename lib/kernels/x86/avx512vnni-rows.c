@@ -133,4 +133,5 @@ void
 bn_rows_init_avx512vnni (BnKernels *k)
 {
   k->in_place[BN_PACK_Q6_K].matmul = matmul_q6_k;
+  k->streams_in_place[BN_PACK_Q6_K] = 1;
 }
