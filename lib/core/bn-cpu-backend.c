@@ -147,8 +147,8 @@ cpu_prepare (
       || !g_size_checked_mul (&self->scores_size,
           self->n_scores * sizeof (float), bn_cpu_get_n_threads (backend)))
     return FALSE;
-  self->acts = cpu_alloc (backend, self->acts_size);
-  self->scores = cpu_alloc (backend, self->scores_size);
+  self->acts = backend->ops->alloc (backend, self->acts_size);
+  self->scores = backend->ops->alloc (backend, self->scores_size);
   return self->acts && self->scores;
 }
 

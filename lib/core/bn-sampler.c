@@ -759,9 +759,11 @@ bn_sampler_scratch_new (uint32_t n_vocab)
   BnSamplerScratch *self = g_new0 (BnSamplerScratch, 1);
 
   self->n_vocab = n_vocab;
-  self->logits = g_new (float, n_vocab);
-  self->candidates = g_new (BnCandidate, n_vocab);
-  self->spare = g_new (BnCandidate, n_vocab);
+  self->logits = g_try_new (float, n_vocab);
+  self->candidates = g_try_new (BnCandidate, n_vocab);
+  self->spare = g_try_new (BnCandidate, n_vocab);
+  if (!self->logits || !self->candidates || !self->spare)
+    g_clear_pointer (&self, bn_sampler_scratch_free);
   return self;
 }
 

@@ -488,6 +488,12 @@ load (BnScheduler *self, GError **error)
   if (self->transformer == NULL)
     return FALSE;
   self->scratch = bn_sampler_scratch_new (hparams.n_vocab);
+  if (self->scratch == NULL) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+        "%s: no memory to choose among %u tokens",
+        bn_gguf_get_path (self->gguf), hparams.n_vocab);
+    return FALSE;
+  }
   self->runs = g_new0 (BnRun, self->options.n_sequences);
   self->items = g_new0 (BnStepItem, self->options.n_sequences);
   return TRUE;

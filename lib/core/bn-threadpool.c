@@ -44,9 +44,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
+#include "bitnet-env.h"
 #include "bn-cpu-topology.h"
 
 #define NS_PER_US 1000u
@@ -572,11 +572,10 @@ register_fork_handler (void)
 static void
 bind_worker (const struct Worker *worker)
 {
-  const char *value = g_getenv ("BITNET_THREAD_AFFINITY");
   g_autoptr (GArray) cpus = NULL;
   cpu_set_t set;
 
-  if (value == NULL || strcmp (value, "1") != 0)
+  if (!bitnet_env_boolean ("BITNET_THREAD_AFFINITY", FALSE))
     return;
   cpus = bn_cpu_topology_get ();
   CPU_ZERO (&set);

@@ -115,18 +115,34 @@ make_scratch (BnTransformer *self, GError **error)
           MAX (MAX (h->n_embd, h->n_ff), q_size),
           MAX (group * self->context_size, h->head_size))) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-        "no memory for batches of %u tokens, %" G_GSIZE_FORMAT
+        "%s: no memory for batches of %u tokens, %" G_GSIZE_FORMAT
         " bytes; a smaller batch needs less",
-        self->batch_size, self->scratch_size);
+        bn_gguf_get_path (self->gguf), self->batch_size, self->scratch_size);
     return FALSE;
   }
-  self->tokens = g_new (uint32_t, self->batch_size);
-  self->positions = g_new (uint32_t, self->batch_size);
-  self->logit_rows = g_new (uint32_t, self->batch_size);
-  self->runs = g_new (BnBatchRun, self->batch_size);
-  if (h->rope != BN_ROPE_NONE)
-    self->cos_sin = g_new (float, (size_t) self->batch_size * h->n_rot);
   return TRUE;
+}
+
+/* What the host knows of a batch. */
+static gboolean
+make_batch_arrays (BnTransformer *self, GError **error)
+{
+  const uint32_t n = self->batch_size;
+  const gboolean has_rope = self->hparams.rope != BN_ROPE_NONE;
+
+  self->tokens = g_try_new (uint32_t, n);
+  self->positions = g_try_new (uint32_t, n);
+  self->logit_rows = g_try_new (uint32_t, n);
+  self->runs = g_try_new (BnBatchRun, n);
+  if (has_rope)
+    self->cos_sin = g_try_new (float, (size_t) n * self->hparams.n_rot);
+  if (self->tokens && self->positions && self->logit_rows && self->runs
+      && (self->cos_sin || !has_rope))
+    return TRUE;
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+      "%s: no memory for batches of %u tokens; a smaller batch needs less",
+      bn_gguf_get_path (self->gguf), n);
+  return FALSE;
 }
 
 static void
@@ -137,13 +153,30 @@ choose_sizes (BnTransformer *self, const BnTransformerOptions *options)
   self->context_size = options->context_size;
   if (self->context_size == 0)
     self->context_size = MIN (h->n_context, BN_MAX_DEFAULT_CONTEXT);
-  if (self->weights->position_embd.data)
+  if (h->arch == BN_ARCH_GPT2) /* positions are in a table */
     self->context_size = MIN (self->context_size, h->n_context);
   self->batch_size =
       options->batch_size ? options->batch_size : DEFAULT_BATCH_SIZE;
   self->n_logits = self->batch_size;
   if (options->n_logits)
     self->n_logits = MIN (options->n_logits, self->batch_size);
+}
+
+/* What is needed beside the weights. A prompt of one batch is the least that
+ * the cache must hold. */
+static BnMemoryNeed
+plan_memory (BnTransformer *self, uint32_t n_cells)
+{
+  const BnHparams *h = &self->hparams;
+  const uint64_t cell_size = (uint64_t) h->n_layers * h->n_kv_heads
+                             * h->head_size * 2 * sizeof (uint16_t);
+  const uint64_t scratch = place_buffers (self, NULL);
+
+  return (BnMemoryNeed){
+      .scratch = scratch,
+      .cache = MIN (n_cells, self->batch_size) * cell_size,
+      .reserved = n_cells * cell_size + scratch,
+  };
 }
 
 BnTransformer *
@@ -153,21 +186,28 @@ bn_transformer_new (BnGguf *gguf, BnBackend *backend,
 {
   g_autoptr (BnTransformer) self = g_new0 (BnTransformer, 1);
   const BnHparams *h = &self->hparams;
+  BnMemoryNeed need;
+  uint32_t n_cells;
 
   self->gguf = bn_gguf_ref (gguf);
   self->backend = backend;
   self->profile.is_on = options->has_profile;
   if (!bn_hparams_read (&self->hparams, gguf, error))
     return NULL;
+  choose_sizes (self, options);
+  n_cells = options->n_cells ? options->n_cells : self->context_size;
+  need = plan_memory (self, n_cells);
   self->weights = bn_weights_load (gguf, h, backend, options->repack,
-      options->i2s_layout, progress, progress_data, cancellable, error);
+      options->i2s_layout, &need, progress, progress_data, cancellable, error);
   if (self->weights == NULL)
     return NULL;
-  choose_sizes (self, options);
-  self->kv_cache =
-      bn_kv_cache_new (backend, h->n_layers, h->n_kv_heads, h->head_size,
-          options->n_cells ? options->n_cells : self->context_size, error);
-  if (self->kv_cache == NULL || !make_scratch (self, error))
+  self->kv_cache = bn_kv_cache_new (
+      backend, h->n_layers, h->n_kv_heads, h->head_size, n_cells, error);
+  if (self->kv_cache == NULL) {
+    g_prefix_error (error, "%s: ", bn_gguf_get_path (gguf));
+    return NULL;
+  }
+  if (!make_scratch (self, error) || !make_batch_arrays (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }

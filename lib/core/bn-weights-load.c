@@ -458,7 +458,7 @@ run_loading (BnLoader *self)
   Loading loading = {
       .loader = self, .jobs = (void *) jobs->data, .first_bad = NO_JOB};
   g_autofree uint8_t *codes = NULL;
-  g_autofree float *scales = g_new (float, (size_t) n_workers *JOB_ELEMENTS);
+  g_autofree float *scales = NULL;
 
   for (guint i = 0; i < self->matrices->len; i++) {
     const BnBoundMatrix *matrix =
@@ -467,8 +467,14 @@ run_loading (BnLoader *self)
     loading.codes_size =
         MAX (loading.codes_size, (size_t) job_rows (matrix) * matrix->n_cols);
   }
-  loading.codes = codes = g_malloc (n_workers * loading.codes_size);
-  loading.scales = scales;
+  loading.codes = codes = g_try_malloc_n (n_workers, loading.codes_size);
+  loading.scales = scales =
+      g_try_malloc_n (n_workers, JOB_ELEMENTS * sizeof *scales);
+  if (loading.codes == NULL || loading.scales == NULL) {
+    bn_loader_fail (self, BITNET_ERROR_OUT_OF_MEMORY,
+        "no memory for %u threads that pack weights", n_workers);
+    return;
+  }
   backend->ops->for_each (backend, jobs->len, 1, run_jobs, &loading);
 
   if (loading.first_bad != NO_JOB)
@@ -541,8 +547,13 @@ load_vectors (BnLoader *self, uint8_t **memory)
   for (guint i = 0; i < self->vectors->len && !self->has_failed; i++) {
     const BnBoundVector *vector =
         &g_array_index (self->vectors, BnBoundVector, i);
-    g_autofree float *values = g_new (float, vector->n);
+    g_autofree float *values = g_try_new (float, vector->n);
 
+    if (values == NULL) {
+      bn_loader_fail (self, BITNET_ERROR_OUT_OF_MEMORY,
+          "no memory for a vector of %u numbers", vector->n);
+      return;
+    }
     bn_loader_read_vector (self, values, vector->tensor, vector->n);
     backend->ops->write (backend, *memory, values, vector->n * sizeof *values);
     *vector->place = (const void *) *memory;
@@ -561,6 +572,24 @@ drop_folded_scales (BnLoader *self)
   }
 }
 
+/* Whether there is memory for it. */
+static gboolean
+check_memory (BnLoader *self)
+{
+  BnMemoryNeed need = *self->need;
+
+  need.weights = self->weights->memory_size;
+  for (guint i = 0; i < self->matrices->len; i++) {
+    const BnBoundMatrix *matrix =
+        &g_array_index (self->matrices, BnBoundMatrix, i);
+    if (matrix->linear != NULL && matrix->packed_size == 0)
+      need.mapped += matrix->tensor->size;
+  }
+  self->has_failed = !bn_memory_check (
+      "", bn_gguf_get_path (self->weights->gguf), &need, self->error);
+  return !self->has_failed;
+}
+
 void
 bn_loader_run (BnLoader *self)
 {
@@ -571,6 +600,8 @@ bn_loader_run (BnLoader *self)
   if (self->has_failed)
     return;
   weights->memory_size = plan_memory (self);
+  if (!check_memory (self))
+    return;
   weights->memory = backend->ops->alloc (backend, weights->memory_size);
   if (weights->memory == NULL) {
     bn_loader_fail (self, BITNET_ERROR_OUT_OF_MEMORY,

@@ -28,8 +28,9 @@ typedef struct {
   const BnHparams *hparams;
   BnRepack repack;
   BnI2sLayout i2s_layout;
-  GArray *matrices; /* of BnBoundMatrix */
-  GArray *vectors;  /* of BnBoundVector */
+  const BnMemoryNeed *need; /* beside the weights */
+  GArray *matrices;         /* of BnBoundMatrix */
+  GArray *vectors;          /* of BnBoundVector */
   BnWeightsProgress progress;
   gpointer progress_data;
   GCancellable *cancellable;

@@ -399,14 +399,16 @@ bind_all (BnLoader *self)
 
 BnWeights *
 bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
-    BnRepack repack, BnI2sLayout i2s_layout, BnWeightsProgress progress,
-    gpointer progress_data, GCancellable *cancellable, GError **error)
+    BnRepack repack, BnI2sLayout i2s_layout, const BnMemoryNeed *need,
+    BnWeightsProgress progress, gpointer progress_data,
+    GCancellable *cancellable, GError **error)
 {
   g_autoptr (BnWeights) weights = g_new0 (BnWeights, 1);
   BnLoader loader = {.weights = weights,
       .hparams = hparams,
       .repack = repack,
       .i2s_layout = i2s_layout,
+      .need = need,
       .progress = progress,
       .progress_data = progress_data,
       .cancellable = cancellable,

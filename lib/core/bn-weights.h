@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bn-backend.h"
+#include "bn-memory-limit.h"
 
 typedef struct {
   BnNorm attn_norm;
@@ -41,10 +42,12 @@ typedef struct {
 typedef void (*BnWeightsProgress) (
     guint64 done, guint64 total, gpointer user_data);
 
-/* backend must outlive the weights. For errors see bn_transformer_new(). */
+/* need: what will be needed beside the weights. Nothing is read before it is
+ * known to fit. backend must outlive the weights. For errors see
+ * bn_transformer_new(). */
 BnWeights *bn_weights_load (BnGguf *gguf, const BnHparams *hparams,
     BnBackend *backend, BnRepack repack, BnI2sLayout i2s_layout,
-    BnWeightsProgress progress, gpointer progress_data,
-    GCancellable *cancellable, GError **error);
+    const BnMemoryNeed *need, BnWeightsProgress progress,
+    gpointer progress_data, GCancellable *cancellable, GError **error);
 void bn_weights_free (BnWeights *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnWeights, bn_weights_free)

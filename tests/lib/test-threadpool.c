@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The thread pool: each item is done once, whatever the numbers of items,
  * threads and items in a piece; loops follow each other without end; idle
- * workers sleep. */
+ * workers sleep; users share the threads and take turns; children of fork()
+ * and processes that get no threads compute alone. */
+#define _GNU_SOURCE /* setresuid */
 #include "bn-threadpool.h"
 
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+/* It lets no child of fork() start threads. */
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER
+#endif
+#endif
 
 enum { MAX_ITEMS = 5000 };
 
@@ -145,10 +159,11 @@ static void
 test_all_take_part (void)
 {
   for (int n_threads = 1; n_threads <= 4; n_threads++) {
-    g_autoptr (BnThreadPool) pool = bn_thread_pool_new (n_threads);
-
     for (int i = 0; i < 20; i++) {
+      /* a new one, because on a busy machine it would learn to do with less */
+      g_autoptr (BnThreadPool) pool = bn_thread_pool_new (n_threads);
       int n_begun[2] = {0, n_threads};
+
       bn_thread_pool_run (pool, n_threads, 1, meet, n_begun);
       g_assert_cmpint (n_begun[1], ==, n_threads);
     }
@@ -201,6 +216,227 @@ test_default_threads (void)
   g_assert_cmpuint (bn_thread_pool_get_n_threads (pool), ==, n);
 }
 
+/* ---- several users ---- */
+
+static guint
+count_threads (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  guint n = 0;
+
+  for (const char *name; dir && (name = g_dir_read_name (dir));) {
+    g_autofree char *path =
+        g_strconcat ("/proc/self/task/", name, "/comm", NULL);
+    g_autofree char *comm = NULL;
+
+    if (g_file_get_contents (path, &comm, NULL, NULL))
+      n += g_str_has_prefix (comm, "bitnet-worker");
+  }
+  return n;
+}
+
+/* A thread may have been joined and still be listed for a moment. */
+static void
+assert_n_threads (guint n)
+{
+  const gint64 deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+
+  if (!g_file_test ("/proc/self/task", G_FILE_TEST_IS_DIR))
+    return;
+  while (count_threads () != n && g_get_monotonic_time () < deadline)
+    g_thread_yield ();
+  g_assert_cmpuint (count_threads (), ==, n);
+}
+
+static void
+test_one_set_of_threads (void)
+{
+  g_autofree Loop *loop = g_new0 (Loop, 1);
+  BnThreadPool *two = bn_thread_pool_new (2);
+
+  assert_n_threads (1);
+  BnThreadPool *five = bn_thread_pool_new (5);
+  assert_n_threads (4);
+  BnThreadPool *three = bn_thread_pool_new (3);
+  assert_n_threads (4);
+  check_loop (two, loop, 100, 1);
+  check_loop (five, loop, 100, 1);
+  bn_thread_pool_free (five);
+  check_loop (three, loop, 100, 1);
+  check_loop (two, loop, 100, 1);
+  bn_thread_pool_free (two);
+  check_loop (three, loop, 100, 1);
+  bn_thread_pool_free (three);
+  assert_n_threads (0);
+}
+
+/* Loops of several users at a time do not get into each other's way. */
+static gpointer
+use_pool (gpointer data)
+{
+  const guint index = GPOINTER_TO_UINT (data);
+  g_autofree Loop *loop = g_new0 (Loop, 1);
+
+  for (guint i = 0; i < 8; i++) {
+    g_autoptr (BnThreadPool) pool = bn_thread_pool_new (1 + (index + i) % 4);
+
+    for (guint k = 0; k < 100; k++)
+      check_loop (pool, loop, 1 + (k * 37 + index * 11) % 300, 1 + k % 3);
+  }
+  return NULL;
+}
+
+static void
+test_many_users (void)
+{
+  GThread *threads[5];
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("user", use_pool, GUINT_TO_POINTER (i));
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  assert_n_threads (0);
+}
+
+/* A loop that is far from its end when another user comes is cut: the other's
+ * loop is done before. Pieces go on until that has happened. */
+typedef struct {
+  int has_begun;
+  int is_other_done;
+  int n_done;
+} Turns;
+
+static void
+wait_for_other (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  Turns *turns = data;
+
+  g_atomic_int_set (&turns->has_begun, 1);
+  if (!g_atomic_int_get (&turns->is_other_done))
+    g_thread_yield ();
+  else
+    g_atomic_int_add (&turns->n_done, (int) (end - begin));
+}
+
+static void
+count_pieces (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  g_atomic_int_add ((int *) data, (int) (end - begin));
+}
+
+static gpointer
+run_long_loop (gpointer data)
+{
+  g_autoptr (BnThreadPool) pool = bn_thread_pool_new (2);
+  Turns *turns = data;
+
+  /* as many loops as it takes; each is far too long to be waited for */
+  while (!g_atomic_int_get (&turns->is_other_done))
+    bn_thread_pool_run (pool, 20000000, 1, wait_for_other, turns);
+  return NULL;
+}
+
+static void
+test_turns (void)
+{
+  g_autoptr (BnThreadPool) pool = bn_thread_pool_new (2);
+  Turns turns = {0};
+  int n_done = 0;
+  GThread *thread = g_thread_new ("long", run_long_loop, &turns);
+
+  while (!g_atomic_int_get (&turns.has_begun))
+    g_thread_yield ();
+  for (int i = 0; i < 10; i++)
+    bn_thread_pool_run (pool, 100, 1, count_pieces, &n_done);
+  g_assert_cmpint (n_done, ==, 1000);
+  g_atomic_int_set (&turns.is_other_done, 1);
+  g_thread_join (thread);
+  /* cut and gone on with, to the end */
+  g_assert_cmpint (turns.n_done, >, 0);
+}
+
+/* ---- processes ---- */
+
+static void
+test_fork (void)
+{
+  g_autofree Loop *loop = g_new0 (Loop, 1);
+  g_autoptr (BnThreadPool) pool = bn_thread_pool_new (4);
+  int status;
+
+  check_loop (pool, loop, 1000, 1);
+  pid_t child = fork ();
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0) {
+    alarm (60);
+    /* alone, and with threads of its own */
+    check_loop (pool, loop, 1000, 1);
+#ifndef HAS_THREAD_SANITIZER
+    BnThreadPool *own = bn_thread_pool_new (3);
+    check_loop (own, loop, 1000, 1);
+    bn_thread_pool_free (own);
+#endif
+    bn_thread_pool_free (pool);
+    _exit (0);
+  }
+  check_loop (pool, loop, 1000, 1);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
+  check_loop (pool, loop, 1000, 1);
+}
+
+/* The limit does not hold for root. */
+static gboolean
+forbid_threads (void)
+{
+  const struct rlimit none = {0, 0};
+  const uid_t nobody = 65534;
+
+  return setrlimit (RLIMIT_NPROC, &none) == 0
+         && (getuid () != 0 || setresuid (nobody, nobody, nobody) == 0);
+}
+
+static void
+test_no_threads (void)
+{
+  int status;
+  pid_t child = fork ();
+
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0) {
+    g_autofree Loop *loop = g_new0 (Loop, 1);
+
+    alarm (60);
+    if (!forbid_threads ())
+      _exit (77);
+    g_autoptr (BnThreadPool) pool = bn_thread_pool_new (4);
+    check_loop (pool, loop, 1000, 1);
+    _exit (bn_thread_pool_get_n_threads (pool) == 1 ? 0 : 1);
+  }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  if (WEXITSTATUS (status) == 77)
+    g_test_skip ("threads cannot be forbidden");
+  else
+    g_assert_cmpint (WEXITSTATUS (status), ==, 0);
+}
+
+static void
+test_affinity (void)
+{
+  g_autofree Loop *loop = g_new0 (Loop, 1);
+
+  g_setenv ("BITNET_THREAD_AFFINITY", "1", TRUE);
+  for (guint n_threads = 2; n_threads < 9; n_threads += 3) {
+    g_autoptr (BnThreadPool) pool = bn_thread_pool_new (n_threads);
+
+    for (guint i = 0; i < 20; i++)
+      check_loop (pool, loop, 300, 1);
+  }
+  g_unsetenv ("BITNET_THREAD_AFFINITY");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -212,5 +448,11 @@ main (int argc, char **argv)
   g_test_add_func ("/threadpool/all-take-part", test_all_take_part);
   g_test_add_func ("/threadpool/idle-workers-sleep", test_idle_workers_sleep);
   g_test_add_func ("/threadpool/default-threads", test_default_threads);
+  g_test_add_func ("/threadpool/one-set-of-threads", test_one_set_of_threads);
+  g_test_add_func ("/threadpool/many-users", test_many_users);
+  g_test_add_func ("/threadpool/turns", test_turns);
+  g_test_add_func ("/threadpool/fork", test_fork);
+  g_test_add_func ("/threadpool/no-threads", test_no_threads);
+  g_test_add_func ("/threadpool/affinity", test_affinity);
   return g_test_run ();
 }
