@@ -50,40 +50,6 @@ bitnet_i2s_layout_get_type (void)
   return type;
 }
 
-GType
-bitnet_head_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-      {BITNET_HEAD_AUTO, "BITNET_HEAD_AUTO", "auto"},
-      {BITNET_HEAD_FILE, "BITNET_HEAD_FILE", "file"},
-      {BITNET_HEAD_Q8_0, "BITNET_HEAD_Q8_0", "q8_0"},
-      {BITNET_HEAD_Q6_K, "BITNET_HEAD_Q6_K", "q6_k"},
-      {BITNET_HEAD_SCREENED, "BITNET_HEAD_SCREENED", "screened"},
-      {0, NULL, NULL},
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("BitnetHead", values));
-  return type;
-}
-
-GType
-bitnet_cache_type_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-      {BITNET_CACHE_TYPE_F16, "BITNET_CACHE_TYPE_F16", "f16"},
-      {BITNET_CACHE_TYPE_Q8_0, "BITNET_CACHE_TYPE_Q8_0", "q8_0"},
-      {0, NULL, NULL},
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (
-        &type, g_enum_register_static ("BitnetCacheType", values));
-  return type;
-}
-
 BitnetEngineOptions *
 bitnet_engine_options_new (void)
 {
@@ -155,8 +121,6 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
       {"sequences", self->n_sequences, MAX_SEQUENCES},
       {"repack", self->repack, BITNET_REPACK_ALWAYS},
       {"i2s-layout", self->i2s_layout, BITNET_I2S_LAYOUT_C},
-      {"head", self->head, BITNET_HEAD_SCREENED},
-      {"cache-type", self->cache_type, BITNET_CACHE_TYPE_Q8_0},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (limits); i++) {
@@ -166,12 +130,6 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
           limits[i].max);
       return FALSE;
     }
-  }
-  if (self->cache_type != BITNET_CACHE_TYPE_F16) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-        "cache-type is q8_0, which this version cannot compute with, expected "
-        "f16");
-    return FALSE;
   }
   if (self->drafts < MIN_DRAFTS || self->drafts > MAX_DRAFTS) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,

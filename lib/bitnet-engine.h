@@ -40,52 +40,13 @@ typedef enum {
   BITNET_I2S_LAYOUT_C,
 } BitnetI2sLayout;
 
-/**
- * BitnetHead:
- * @BITNET_HEAD_AUTO: chooses by the file
- * @BITNET_HEAD_FILE: as the file has it
- * @BITNET_HEAD_Q8_0: 8.5 bits a weight
- * @BITNET_HEAD_Q6_K: 6.6 bits a weight
- * @BITNET_HEAD_SCREENED: as the file has it, found through a copy of fewer bits
- *
- * How the output matrix is held, which is read whole for every token that is
- * drawn and is large in models with many tokens. A file's floats are quantized
- * when it is loaded; a matrix that has no more bits than what is asked for, or
- * does not fit its blocks, stays what it is.
- */
-typedef enum {
-  BITNET_HEAD_AUTO,
-  BITNET_HEAD_FILE,
-  BITNET_HEAD_Q8_0,
-  BITNET_HEAD_Q6_K,
-  BITNET_HEAD_SCREENED,
-} BitnetHead;
-
-/**
- * BitnetCacheType:
- * @BITNET_CACHE_TYPE_F16: 16 bits
- * @BITNET_CACHE_TYPE_Q8_0: 8.5 bits, in blocks of 32
- *
- * How keys and values of past tokens are held.
- */
-typedef enum {
-  BITNET_CACHE_TYPE_F16,
-  BITNET_CACHE_TYPE_Q8_0,
-} BitnetCacheType;
-
 #define BITNET_TYPE_REPACK (bitnet_repack_get_type ())
 #define BITNET_TYPE_I2S_LAYOUT (bitnet_i2s_layout_get_type ())
-#define BITNET_TYPE_HEAD (bitnet_head_get_type ())
-#define BITNET_TYPE_CACHE_TYPE (bitnet_cache_type_get_type ())
 
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_repack_get_type (void);
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_i2s_layout_get_type (void);
-BITNET_AVAILABLE_IN_ALL
-GType bitnet_head_get_type (void);
-BITNET_AVAILABLE_IN_ALL
-GType bitnet_cache_type_get_type (void);
 
 /**
  * BitnetEngineOptions:
@@ -97,8 +58,6 @@ GType bitnet_cache_type_get_type (void);
  * @n_sequences: most sequences that run at a time, the others wait; 0 = 8
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
- * @head: how the output matrix is held
- * @cache_type: how keys and values are held
  * @drafts: most tokens that are guessed ahead, up to 16; 0 = 8, -1 = none
  * @profile: whether to time the parts of each pass, for
  *   bitnet_engine_dup_stats(); costs up to a percent of small models
@@ -122,8 +81,6 @@ struct _BitnetEngineOptions {
   guint n_sequences;
   BitnetRepack repack;
   BitnetI2sLayout i2s_layout;
-  BitnetHead head;
-  BitnetCacheType cache_type;
   int drafts;
   gboolean profile;
 };

@@ -480,7 +480,6 @@ load (BnScheduler *self, GError **error)
       .n_cells = choose_n_cells (self, &hparams),
       .repack = self->options.repack,
       .i2s_layout = self->options.i2s_layout,
-      .head = self->options.head,
       .has_profile = self->options.has_profile,
   };
   self->backend = bn_cpu_backend_new (NULL, self->options.n_threads);

@@ -35,7 +35,6 @@ typedef struct {
                             context; 0: a quarter of the machine's memory */
   BnRepack repack;
   BnI2sLayout i2s_layout;
-  BnHead head;
   gboolean has_profile; /* times the parts of each pass */
 } BnSchedulerOptions;
 

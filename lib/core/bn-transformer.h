@@ -21,7 +21,6 @@
 #pragma once
 
 #include "bn-backend.h"
-#include "bn-head.h"
 #include "bn-hparams.h"
 #include "bn-kvcache.h"
 #include "bn-kernels.h"
@@ -42,7 +41,6 @@ typedef struct {
   uint32_t n_cells;      /* cells of the cache; 0: one context_size */
   BnRepack repack;
   BnI2sLayout i2s_layout;
-  BnHead head;
   gboolean has_profile; /* times the parts of each pass */
 } BnTransformerOptions;
 
