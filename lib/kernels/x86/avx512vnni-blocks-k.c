@@ -212,7 +212,8 @@ typedef struct {
 BN_INLINE const BnActQ8_K *
 act_block (const Acts *acts, uint32_t i, uint32_t b)
 {
-  return (const BnActQ8_K *) (acts->acts + i * acts->act_stride) + b;
+  return (const BnActQ8_K *) (const void *) (acts->acts + i * acts->act_stride)
+         + b;
 }
 
 /* The parts of a block are read side by side, which the processor does not take
