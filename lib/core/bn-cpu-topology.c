@@ -99,7 +99,7 @@ bn_cpu_topology_choose (
     g_array_append_val (cpus, cpu);
   }
   /* Speeds of some say nothing about the others. */
-  if (is_known)
+  if (is_known && cpus->len > 0)
     qsort (cpus->data, cpus->len, sizeof (Cpu), compare_cpus);
   for (guint i = 0; i < cpus->len && chosen->len < limit; i++) {
     const Cpu *cpu = &g_array_index (cpus, Cpu, i);
