@@ -87,7 +87,6 @@ cpu_linear_init (BnBackend *backend, BnLinear *linear, BnRepack repack)
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
   const BnMatrix *matrix = &linear->matrix;
-
   const BnMatmulOps *in_place = &self->kernels->in_place[matrix->pack];
 
   linear->ops = &self->kernels->matmul[matrix->pack];

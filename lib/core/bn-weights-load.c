@@ -200,6 +200,23 @@ unpack_spread (
   }
 }
 
+/* The one scale of a tensor, for each row of a job. */
+static void
+set_tensor_scale (Job *job, float *scales)
+{
+  const BnBoundMatrix *matrix = job->matrix;
+  const BnGgufTensor *tensor = matrix->tensor;
+  const float scale = bn_ternary_tensor_scale (
+      tensor->type, tensor->data, matrix->n_rows, matrix->n_cols);
+
+  for (uint32_t i = 0; i < job->row_end - job->row_begin; i++)
+    scales[i] = scale;
+  if (!isfinite (scale)) {
+    job->finding = FINDING_NOT_FINITE;
+    job->offset = tensor->size - bn_type_info (tensor->type)->tensor_tail;
+  }
+}
+
 /* Codes and row scales of a job's rows; FALSE with a finding. */
 static gboolean
 unpack_rows (const BnLoader *loader, Job *job, uint8_t *codes, float *scales)
@@ -212,17 +229,10 @@ unpack_rows (const BnLoader *loader, Job *job, uint8_t *codes, float *scales)
   int status = 0;
 
   if (is_spread (tensor->type)) {
-    const float scale = bn_ternary_tensor_scale (
-        tensor->type, tensor->data, matrix->n_rows, matrix->n_cols);
-
     status = unpack_spread (loader, codes, job, &bad);
     job->offset = bad;
-    for (uint32_t i = 0; i < n_rows; i++)
-      scales[i] = scale;
-    if (status == 0 && !isfinite (scale)) {
-      job->finding = FINDING_NOT_FINITE;
-      job->offset = tensor->size - bn_type_info (tensor->type)->tensor_tail;
-    }
+    if (status == 0)
+      set_tensor_scale (job, scales);
   } else {
     for (uint32_t i = 0; i < n_rows && status == 0; i++) {
       job->offset = (job->row_begin + i) * (uint64_t) row_size;
@@ -241,26 +251,20 @@ unpack_rows (const BnLoader *loader, Job *job, uint8_t *codes, float *scales)
 
 /* Looks for code 3 in rows of I2_S that are used where they lie. */
 static gboolean
-check_i2s_rows (const BnLoader *loader, Job *job, float *scales)
+check_i2s_rows (Job *job, float *scales)
 {
   const BnBoundMatrix *matrix = job->matrix;
-  const BnGgufTensor *tensor = matrix->tensor;
   const size_t row_size = matrix->n_cols / 4;
-  const uint32_t n_rows = job->row_end - job->row_begin;
-  const uint8_t *rows = tensor->data + job->row_begin * row_size;
-  const float scale = bn_ternary_tensor_scale (
-      tensor->type, tensor->data, matrix->n_rows, matrix->n_cols);
-  const size_t bad = bn_i2s_find_bad (rows, n_rows * row_size);
+  const size_t begin = job->row_begin * row_size;
+  const size_t size = (job->row_end - job->row_begin) * row_size;
+  const size_t bad = bn_i2s_find_bad (matrix->tensor->data + begin, size);
 
-  if (bad < n_rows * row_size) {
+  if (bad < size) {
     job->finding = FINDING_CODE;
-    job->offset = job->row_begin * row_size + bad;
-  } else if (!isfinite (scale)) {
-    job->finding = FINDING_NOT_FINITE;
-    job->offset = tensor->size - bn_type_info (tensor->type)->tensor_tail;
+    job->offset = begin + bad;
+  } else {
+    set_tensor_scale (job, scales);
   }
-  for (uint32_t i = 0; i < n_rows; i++)
-    scales[i] = scale;
   return job->finding == FINDING_NONE;
 }
 
@@ -274,7 +278,7 @@ load_ternary_rows (Loading *self, Job *job, uint32_t worker)
   BnBackend *backend = self->loader->weights->backend;
 
   if (linear != NULL && job->matrix->packed_size == 0) {
-    if (!check_i2s_rows (self->loader, job, scales))
+    if (!check_i2s_rows (job, scales))
       return;
   } else if (!unpack_rows (self->loader, job, codes, scales)
              || linear == NULL) {
