@@ -56,11 +56,13 @@ typedef struct {
   BnI2sLayout i2s_layout;
 } BnTable;
 
-/* Where the cache has the keys of (page, layer, head, cell), in halves:
+/* Where the cache has the keys of (page, layer, head, cell), in bytes:
  * data + page * page_stride + layer * layer_stride + head * head_stride
- * + cell * head_size; the values are v_offset further. */
+ * + cell * cell_size; the values are v_offset further. */
 typedef struct {
-  uint16_t *data; /* device memory */
+  BnKvType type;
+  uint8_t *data;    /* device memory */
+  size_t cell_size; /* bn_kv_cell_size() */
   size_t page_stride;
   size_t layer_stride;
   size_t head_stride;
@@ -134,10 +136,11 @@ typedef struct {
       void *data);
   uint32_t (*get_n_threads) (BnBackend *self);
 
-  /* Scratch for passes of n_rows rows, matrices of n_cols inputs, scores of
-   * n_scores floats for each worker. FALSE if memory is short. */
-  gboolean (*prepare) (
-      BnBackend *self, uint32_t n_rows, uint32_t n_cols, size_t n_scores);
+  /* Scratch for passes of n_rows rows, matrices of n_cols inputs, and
+   * attention of n_heads heads of head_size to n_cells cells. FALSE if memory
+   * is short. */
+  gboolean (*prepare) (BnBackend *self, uint32_t n_rows, uint32_t n_cols,
+      uint32_t n_heads, uint32_t head_size, uint32_t n_cells);
 
   /* A pass: begin, operators, end. */
   void (*begin) (BnBackend *self, const int *abort);

@@ -65,14 +65,14 @@ static void
 cpu_copy_cells (BnBackend *backend, const BnKvLayout *layout, uint32_t dst,
     uint32_t src, uint32_t n_cells)
 {
-  const size_t size = (size_t) n_cells * layout->head_size * sizeof (uint16_t);
+  const size_t size = n_cells * layout->cell_size;
 
   for (uint32_t layer = 0; layer < layout->n_layers; layer++) {
     for (uint32_t head = 0; head < layout->n_kv_heads; head++) {
       const size_t offset =
           layer * layout->layer_stride + head * layout->head_stride;
-      uint16_t *to = layout->data + dst * layout->page_stride + offset;
-      const uint16_t *from = layout->data + src * layout->page_stride + offset;
+      uint8_t *to = layout->data + dst * layout->page_stride + offset;
+      const uint8_t *from = layout->data + src * layout->page_stride + offset;
 
       memcpy (to, from, size);
       memcpy (to + layout->v_offset, from + layout->v_offset, size);
@@ -126,8 +126,8 @@ bn_cpu_get_n_threads (BnBackend *backend)
 }
 
 static gboolean
-cpu_prepare (
-    BnBackend *backend, uint32_t n_rows, uint32_t n_cols, size_t n_scores)
+cpu_prepare (BnBackend *backend, uint32_t n_rows, uint32_t n_cols,
+    uint32_t n_heads, uint32_t head_size, uint32_t n_cells)
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
   /* Rows of kinds in blocks are sized for whole blocks. */
@@ -138,17 +138,12 @@ cpu_prepare (
   for (int act = 0; act < BN_N_ACTS; act++)
     row_size = MAX (row_size, bn_act_size (act, padded_cols));
   cpu_release (backend, self->acts, self->acts_size);
-  cpu_release (backend, self->scores, self->scores_size);
   self->acts = NULL;
-  self->scores = NULL;
-  self->n_scores = (n_scores + 15) / 16 * 16;
-  if (!g_size_checked_mul (&self->acts_size, row_size, n_rows)
-      || !g_size_checked_mul (&self->scores_size,
-          self->n_scores * sizeof (float), bn_cpu_get_n_threads (backend)))
+  if (!g_size_checked_mul (&self->acts_size, row_size, n_rows))
     return FALSE;
   self->acts = backend->ops->alloc (backend, self->acts_size);
-  self->scores = backend->ops->alloc (backend, self->scores_size);
-  return self->acts && self->scores;
+  return self->acts
+         && bn_cpu_prepare_attend (backend, n_heads, head_size, n_cells);
 }
 
 /* A pass */
@@ -353,7 +348,7 @@ cpu_free (BnBackend *backend)
   BnCpuBackend *self = bn_cpu_backend (backend);
 
   cpu_release (backend, self->acts, self->acts_size);
-  cpu_release (backend, self->scores, self->scores_size);
+  bn_cpu_release_attend (backend);
   bn_thread_pool_free (self->pool);
   g_free (self);
 }

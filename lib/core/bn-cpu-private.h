@@ -16,9 +16,11 @@ typedef struct {
   /* Scratch, made by prepare. */
   void *acts; /* quantized activation rows */
   size_t acts_size;
-  float *scores; /* n_scores for each worker */
-  size_t scores_size;
-  size_t n_scores;
+  uint8_t *attend_scratch; /* attend_size bytes for each worker */
+  size_t attend_size;
+  float *parts; /* of attention that is divided, n_parts of them */
+  size_t n_parts;
+  uint32_t head_size; /* of the parts */
 
   const int *abort;
   int is_aborted; /* remembers *abort until the pass ends; atomic */
@@ -42,6 +44,11 @@ bn_cpu_is_aborted (BnCpuBackend *self)
 }
 
 uint32_t bn_cpu_get_n_threads (BnBackend *backend);
+
+/* Scratch of bn_cpu_attend(), made by prepare. */
+gboolean bn_cpu_prepare_attend (
+    BnBackend *backend, uint32_t n_heads, uint32_t head_size, uint32_t n_cells);
+void bn_cpu_release_attend (BnBackend *backend);
 
 /* A loop over rows, several of them in a piece if they are short. */
 void bn_cpu_run_rows (BnCpuBackend *self, uint32_t n_rows, uint32_t n_cols,

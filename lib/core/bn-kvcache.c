@@ -24,7 +24,10 @@
 
 #define NO_PAGE UINT32_MAX
 
-enum { MAX_SIBLINGS = 1024 };
+enum {
+  MAX_SIBLINGS = 1024,
+  Q8_0_BLOCK = 32,
+};
 
 typedef struct {
   uint32_t tokens[BN_KV_PAGE_CELLS];
@@ -273,15 +276,25 @@ leave_page (BnKvCache *self, uint32_t i)
 }
 
 BnKvCache *
-bn_kv_cache_new (BnBackend *backend, uint32_t n_layers, uint32_t n_kv_heads,
-    uint32_t head_size, uint32_t n_cells, GError **error)
+bn_kv_cache_new (BnBackend *backend, BnKvType type, uint32_t n_layers,
+    uint32_t n_kv_heads, uint32_t head_size, uint32_t n_cells, GError **error)
 {
-  BnKvCache *self = g_new0 (BnKvCache, 1);
+  BnKvCache *self;
   const uint64_t n_pages =
       MAX (1, ((uint64_t) n_cells + BN_KV_PAGE_CELLS - 1) / BN_KV_PAGE_CELLS);
-  BnKvLayout *layout = &self->layout;
-  size_t size = BN_KV_PAGE_CELLS * sizeof (uint16_t);
+  const size_t cell_size = bn_kv_cell_size (type, head_size);
+  BnKvLayout *layout;
+  size_t size = BN_KV_PAGE_CELLS;
 
+  if (type == BN_KV_Q8_0 && head_size % Q8_0_BLOCK) {
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+        "a key-value cache of type q8_0 needs heads of a multiple of %d "
+        "numbers, those of this model have %u; use f16",
+        Q8_0_BLOCK, head_size);
+    return NULL;
+  }
+  self = g_new0 (BnKvCache, 1);
+  layout = &self->layout;
   self->backend = backend;
   self->n_pages = (uint32_t) n_pages;
   self->n_buckets = 1;
@@ -289,14 +302,16 @@ bn_kv_cache_new (BnBackend *backend, uint32_t n_layers, uint32_t n_kv_heads,
     self->n_buckets *= 2;
   self->first_free = self->oldest_idle = self->newest_idle = NO_PAGE;
 
+  layout->type = type;
+  layout->cell_size = cell_size;
   layout->page_cells = BN_KV_PAGE_CELLS;
   layout->n_layers = n_layers;
   layout->n_kv_heads = n_kv_heads;
   layout->head_size = head_size;
-  if (g_size_checked_mul (&size, size, head_size)
+  if (g_size_checked_mul (&size, size, cell_size)
       && g_size_checked_mul (&size, size, n_kv_heads)
       && g_size_checked_mul (&size, size, 2 * (size_t) n_layers)) {
-    layout->head_stride = (size_t) BN_KV_PAGE_CELLS * head_size;
+    layout->head_stride = BN_KV_PAGE_CELLS * cell_size;
     layout->v_offset = layout->head_stride * n_kv_heads;
     layout->layer_stride = 2 * layout->v_offset;
     layout->page_stride = layout->layer_stride * n_layers;
@@ -364,8 +379,7 @@ bn_kv_cache_clear (BnKvCache *self)
     if (!self->pages[i].is_touched)
       continue;
     self->backend->ops->discard (self->backend,
-        layout->data + i * layout->page_stride,
-        layout->page_stride * sizeof *layout->data);
+        layout->data + i * layout->page_stride, layout->page_stride);
     self->pages[i].is_touched = FALSE;
   }
 }

@@ -28,9 +28,11 @@ typedef struct BnKvCache BnKvCache;
 typedef struct BnKvSeq BnKvSeq;
 
 /* n_cells: all the cells there will be, rounded up to pages. Keeps backend,
- * which must outlive the cache. Error: OUT_OF_MEMORY. */
-BnKvCache *bn_kv_cache_new (BnBackend *backend, uint32_t n_layers,
-    uint32_t n_kv_heads, uint32_t head_size, uint32_t n_cells, GError **error);
+ * which must outlive the cache. Errors: OUT_OF_MEMORY; INVALID_ARGUMENT for
+ * BN_KV_Q8_0 where head_size is no multiple of 32. */
+BnKvCache *bn_kv_cache_new (BnBackend *backend, BnKvType type,
+    uint32_t n_layers, uint32_t n_kv_heads, uint32_t head_size,
+    uint32_t n_cells, GError **error);
 /* After all its sequences. */
 void bn_kv_cache_free (BnKvCache *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnKvCache, bn_kv_cache_free)

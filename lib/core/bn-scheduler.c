@@ -449,9 +449,9 @@ on_load_progress (guint64 done, guint64 total, gpointer data)
 static uint32_t
 choose_n_cells (const BnScheduler *self, const BnHparams *hparams)
 {
-  /* Keys and values are halves. */
-  uint64_t cell_size = (uint64_t) hparams->n_layers * hparams->n_kv_heads
-                       * hparams->head_size * 2 * sizeof (uint16_t);
+  uint64_t cell_size =
+      2 * (uint64_t) hparams->n_layers * hparams->n_kv_heads
+      * bn_kv_cell_size (self->options.kv_type, hparams->head_size);
   uint64_t context =
       self->options.context_size != 0
           ? self->options.context_size
@@ -478,6 +478,7 @@ load (BnScheduler *self, GError **error)
       .batch_size = self->options.batch_size,
       .n_logits = self->options.n_sequences + N_LOGITS_ROWS,
       .n_cells = choose_n_cells (self, &hparams),
+      .kv_type = self->options.kv_type,
       .repack = self->options.repack,
       .i2s_layout = self->options.i2s_layout,
       .has_profile = self->options.has_profile,

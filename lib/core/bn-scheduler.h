@@ -33,6 +33,7 @@ typedef struct {
   uint32_t n_drafts;     /* most tokens guessed ahead; 0: none */
   uint64_t cache_size;   /* bytes the cache may grow to, but always one
                             context; 0: a quarter of the machine's memory */
+  BnKvType kv_type;
   BnRepack repack;
   BnI2sLayout i2s_layout;
   gboolean has_profile; /* times the parts of each pass */

@@ -99,7 +99,6 @@ make_scratch (BnTransformer *self, GError **error)
 {
   const BnHparams *h = &self->hparams;
   BnBackend *backend = self->backend;
-  const size_t group = h->n_heads / h->n_kv_heads;
   const uint32_t q_size = h->n_heads * h->head_size;
   const size_t logits_size =
       (size_t) self->n_logits * h->n_vocab * sizeof (float);
@@ -112,8 +111,8 @@ make_scratch (BnTransformer *self, GError **error)
       backend->is_host ? self->logits : g_try_malloc (logits_size);
   if (self->scratch == NULL || self->host_logits == NULL
       || !backend->ops->prepare (backend, self->batch_size,
-          MAX (MAX (h->n_embd, h->n_ff), q_size),
-          MAX (group * self->context_size, h->head_size))) {
+          MAX (MAX (h->n_embd, h->n_ff), q_size), h->n_heads, h->head_size,
+          self->context_size)) {
     g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
         "%s: no memory for batches of %u tokens, %" G_GSIZE_FORMAT
         " bytes; a smaller batch needs less",
@@ -165,11 +164,11 @@ choose_sizes (BnTransformer *self, const BnTransformerOptions *options)
 /* What is needed beside the weights. A prompt of one batch is the least that
  * the cache must hold. */
 static BnMemoryNeed
-plan_memory (BnTransformer *self, uint32_t n_cells)
+plan_memory (BnTransformer *self, BnKvType kv_type, uint32_t n_cells)
 {
   const BnHparams *h = &self->hparams;
-  const uint64_t cell_size = (uint64_t) h->n_layers * h->n_kv_heads
-                             * h->head_size * 2 * sizeof (uint16_t);
+  const uint64_t cell_size = 2 * (uint64_t) h->n_layers * h->n_kv_heads
+                             * bn_kv_cell_size (kv_type, h->head_size);
   const uint64_t scratch = place_buffers (self, NULL);
 
   return (BnMemoryNeed){
@@ -196,13 +195,13 @@ bn_transformer_new (BnGguf *gguf, BnBackend *backend,
     return NULL;
   choose_sizes (self, options);
   n_cells = options->n_cells ? options->n_cells : self->context_size;
-  need = plan_memory (self, n_cells);
+  need = plan_memory (self, options->kv_type, n_cells);
   self->weights = bn_weights_load (gguf, h, backend, options->repack,
       options->i2s_layout, &need, progress, progress_data, cancellable, error);
   if (self->weights == NULL)
     return NULL;
-  self->kv_cache = bn_kv_cache_new (
-      backend, h->n_layers, h->n_kv_heads, h->head_size, n_cells, error);
+  self->kv_cache = bn_kv_cache_new (backend, options->kv_type, h->n_layers,
+      h->n_kv_heads, h->head_size, n_cells, error);
   if (self->kv_cache == NULL) {
     g_prefix_error (error, "%s: ", bn_gguf_get_path (gguf));
     return NULL;

@@ -39,6 +39,7 @@ typedef struct {
   uint32_t batch_size;   /* most tokens in one forward; 0: 512 */
   uint32_t n_logits;     /* most rows of logits in one; 0: batch_size */
   uint32_t n_cells;      /* cells of the cache; 0: one context_size */
+  BnKvType kv_type;      /* how the cache keeps keys and values */
   BnRepack repack;
   BnI2sLayout i2s_layout;
   gboolean has_profile; /* times the parts of each pass */

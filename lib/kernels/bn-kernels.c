@@ -52,6 +52,41 @@ bn_act_size (BnAct act, uint32_t n)
   return round_up (size, BN_ALIGN);
 }
 
+size_t
+bn_kv_cell_size (BnKvType type, uint32_t head_size)
+{
+  if (type == BN_KV_Q8_0)
+    return sizeof (BnBlockQ8_0) * (size_t) (head_size / BN_QK);
+  return sizeof (uint16_t) * (size_t) head_size;
+}
+
+size_t
+bn_attend_max_at (uint32_t head_size)
+{
+  return round_up (head_size, BN_ALIGN / sizeof (float));
+}
+
+size_t
+bn_attend_part_size (uint32_t head_size)
+{
+  return bn_attend_max_at (head_size) + BN_ALIGN / sizeof (float);
+}
+
+/* For all levels alike: a tile of keys and one of values as floats, the
+ * queries and the weights of a tile in columns, and the parts of a span with
+ * one more for a query that is not there. */
+size_t
+bn_attend_scratch_size (uint32_t head_size)
+{
+  const size_t padded = bn_attend_max_at (head_size);
+  const size_t n_floats =
+      2 * BN_ATTEND_TILE * padded
+      + BN_ATTEND_MAX_QUERIES * (padded + BN_ATTEND_TILE)
+      + (BN_ATTEND_MAX_QUERIES + 1) * bn_attend_part_size (head_size);
+
+  return n_floats * sizeof (float);
+}
+
 void
 bn_kernels_init (BnKernels *k, unsigned cpu_flags)
 {

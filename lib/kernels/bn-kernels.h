@@ -111,17 +111,48 @@ typedef struct {
       uint32_t n_acts);
 } BnMatmulOps;
 
+/* How a cell keeps the head_size numbers of a key or a value: as halves
+ * (f32_to_f16), or as a row of BN_TYPE_Q8_0 (f32_to_q8_0; head_size is a
+ * multiple of 32). Both stand for floats without rounding. */
+typedef enum {
+  BN_KV_F16,
+  BN_KV_Q8_0,
+} BnKvType;
+
 /* Where one head group of a sequence finds its keys and values: pages of
- * page_cells cells, one cell head_size halves. Cell c lives at
- * base + page[c / page_cells] * page_stride + (c % page_cells) * head_size. */
+ * page_cells cells. Cell c lies page[c / page_cells] * page_stride
+ * + (c % page_cells) * bn_kv_cell_size() bytes behind k, and behind v. */
 typedef struct {
-  const uint16_t *k;
-  const uint16_t *v;
+  BnKvType type;
+  const void *k;
+  const void *v;
   const uint32_t *page;
-  size_t page_stride; /* halves */
+  size_t page_stride; /* bytes */
   uint32_t page_cells;
   uint32_t head_size;
 } BnKvView;
+
+/* Consecutive tokens of one sequence, with those of their heads that share one
+ * key-value head. The query of row r and head h is at q + r * stride
+ * + h * head_size. Row r sees the cells [0, n_cells + r). */
+typedef struct {
+  const float *q;
+  size_t stride;
+  uint32_t n_rows;
+  uint32_t n_heads;
+  uint32_t n_cells; /* at least 1 */
+  /* Of the cells that a row sees, those in this range count. It begins at a
+   * multiple of BN_ATTEND_SPAN. */
+  uint32_t cell_begin;
+  uint32_t cell_end;
+  float scale; /* of q . k */
+} BnQueries;
+
+enum {
+  BN_ATTEND_TILE = 64,         /* cells whose weights are found together */
+  BN_ATTEND_SPAN = 512,        /* cells that can be summed apart */
+  BN_ATTEND_MAX_QUERIES = 128, /* n_rows * n_heads of a call */
+};
 
 enum {
   BN_TEXT_BLOCK = 64,
@@ -160,11 +191,42 @@ typedef struct {
   void (*rope_neox) (float *x, const float *cos_sin, uint32_t n_pairs);
   void (*f32_to_f16) (uint16_t *y, const float *x, uint32_t n);
   void (*f16_to_f32) (float *y, const uint16_t *x, uint32_t n);
-  /* Attention of n_heads query rows (head_size floats each, contiguous) that
-   * share one key-value head, over cells [0, n_cells): out (same shape) =
-   * softmax (q.k * scale) v. scores: n_heads * n_cells floats of scratch. */
-  void (*attend) (float *out, const float *q, uint32_t n_heads,
-      const BnKvView *kv, uint32_t n_cells, float scale, float *scores);
+  /* To a row in file form at any address; n is a multiple of 32. */
+  void (*f32_to_q8_0) (void *y, const float *x, uint32_t n);
+  /* Attention, in two steps. attend leaves for each query (row r, head h) a
+   * part, bn_attend_part_size() floats at parts + (r * n_heads + h) times
+   * that: the weighted sum of the values (head_size floats), and behind
+   * bn_attend_max_at() floats the largest score and the sum of the weights.
+   * attend_join makes of the parts of one query, part_stride floats apart and
+   * in the order of their cells, the attention out (head_size floats).
+   *
+   * What is computed for a query, in this order, whatever else is in the call:
+   *
+   *   - a score is scale * (q . k), the products added in order of the columns
+   *   - cells are taken in tiles [t, t + BN_ATTEND_TILE), t a multiple of it.
+   *     With m the largest score so far, from the tile before to this one:
+   *     f = e^(old m - m), weights p = e^(score - m); the weights of a tile are
+   *     added in four sums, cell c in sum c % 4, as (0 + 1) + (2 + 3);
+   *     sum = sum * f + that; values = values * f, + p * v in order of the
+   *     cells
+   *   - spans [s, s + BN_ATTEND_SPAN) begin anew, and are joined from the
+   *     left: m = the larger m, values = values * e^(m1 - m) + values2
+   *     * e^(m2 - m), the sums alike; a span with no cell is left out
+   *   - out = values * (1 / sum)
+   *
+   * So attend may be called for all cells at once, or for each span by itself
+   * (for the first ones together), by any thread; the bits are the same. All
+   * is float. Vector versions may use fma and their own e^x (within 2 units in
+   * the last place), the same ones for every query; results are within 1e-5
+   * of the largest value of exact arithmetic on the rounded cells (scores up
+   * to 100). A cell that a row does not see is not looked at for that row:
+   * its memory may hold anything.
+   *
+   * scratch: bn_attend_scratch_size() bytes, BN_ALIGN aligned. */
+  void (*attend) (float *parts, const BnQueries *queries, const BnKvView *kv,
+      void *scratch);
+  void (*attend_join) (float *out, const float *parts, size_t part_stride,
+      uint32_t n_parts, uint32_t head_size);
 
   /* Bit i of bits[c] is bit c of table[text[i]], for BN_TEXT_BLOCK bytes of
    * text. The table has the 128 characters of ASCII; all other bytes have the
@@ -181,6 +243,14 @@ typedef struct {
  * multiple of the block of the kind (32, 256); BN_ACT_I8* and BN_ACT_F32 take
  * any. */
 size_t bn_act_size (BnAct act, uint32_t n);
+
+/* Bytes of a key or a value. */
+size_t bn_kv_cell_size (BnKvType type, uint32_t head_size);
+/* Floats of a part of attention, a multiple of BN_ALIGN bytes; where in it the
+ * largest score is, which the sum of the weights follows. */
+size_t bn_attend_part_size (uint32_t head_size);
+size_t bn_attend_max_at (uint32_t head_size);
+size_t bn_attend_scratch_size (uint32_t head_size); /* bytes */
 
 /* The table for the processor, made once; BITNET_CPU_MASK masks its flags. */
 const BnKernels *bn_kernels_get (void);

@@ -243,10 +243,32 @@ DEFINE_ROW (rope_neox, 2 * n_pairs, 0,
     (float *y, const float *cos_sin, uint32_t n_pairs), y, cos_sin, n_pairs)
 DEFINE_ROW (
     f16_to_f32, n, 0, (float *y, const uint16_t *x, uint32_t n), y, x, n)
-DEFINE_ROW (attend, (size_t) n_heads * kv->head_size, 1e-3f,
-    (float *y, const float *q, uint32_t n_heads, const BnKvView *kv,
-        uint32_t n_cells, float scale, float *scores),
-    y, q, n_heads, kv, n_cells, scale, scores)
+DEFINE_ROW (attend_join, head_size, 1e-4f,
+    (float *y, const float *parts, size_t part_stride, uint32_t n_parts,
+        uint32_t head_size),
+    y, parts, part_stride, n_parts, head_size)
+
+/* The parts of both, joined: their scales may differ. */
+static void
+attend_checked (
+    float *parts, const BnQueries *queries, const BnKvView *kv, void *work)
+{
+  const size_t part_size = bn_attend_part_size (kv->head_size);
+  const uint32_t n = queries->n_rows * queries->n_heads;
+  float *c = scratch, *c_out = c + n * part_size, *out = c_out + kv->head_size;
+
+  fast.attend (parts, queries, kv, work);
+  if (n * part_size + 2 * (size_t) kv->head_size > MAX_FLOATS)
+    return;
+  ref.attend (c, queries, kv, work);
+  for (uint32_t i = 0; i < n; i++) {
+    if (c[i * part_size + bn_attend_max_at (kv->head_size)] == -INFINITY)
+      continue; /* sees no cell of the range */
+    ref.attend_join (c_out, c + i * part_size, 0, 1, kv->head_size);
+    ref.attend_join (out, parts + i * part_size, 0, 1, kv->head_size);
+    compare ("attend", out, c_out, kv->head_size, 1e-3f);
+  }
+}
 
 static void
 f32_to_f16_checked (uint16_t *y, const float *x, uint32_t n)
@@ -261,6 +283,19 @@ f32_to_f16_checked (uint16_t *y, const float *x, uint32_t n)
     if (c[i] != y[i] && !isnan (x[i]))
       fail ("f32_to_f16", i, y[i], c[i]);
   }
+}
+
+static void
+f32_to_q8_0_checked (void *y, const float *x, uint32_t n)
+{
+  const size_t size = bn_type_tensor_size (BN_TYPE_Q8_0, n, 1);
+
+  fast.f32_to_q8_0 (y, x, n);
+  if (size > sizeof act_scratch)
+    return;
+  ref.f32_to_q8_0 (act_scratch, x, n);
+  if (memcmp (act_scratch, y, size) != 0)
+    fail ("f32_to_q8_0", n, n, n);
 }
 
 static void
@@ -301,5 +336,7 @@ bn_kernels_check (BnKernels *k)
   k->rope_neox = rope_neox_checked;
   k->f16_to_f32 = f16_to_f32_checked;
   k->f32_to_f16 = f32_to_f16_checked;
+  k->f32_to_q8_0 = f32_to_q8_0_checked;
   k->attend = attend_checked;
+  k->attend_join = attend_join_checked;
 }

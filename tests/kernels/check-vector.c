@@ -280,6 +280,29 @@ check_f16_to_f32 (const BnKernels *k, const BnKernels *c, gconstpointer data)
 }
 
 static void
+check_f32_to_q8_0 (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  const float extremes[] = {NAN, INFINITY, 3.4e38f, 1e-38f, 1e-45f, -0.0f};
+
+  for (guint n = 32; n <= 256; n += 32) {
+    for (guint round = 0; round < N_FILLS + G_N_ELEMENTS (extremes); round++) {
+      const gsize size = n / 32 * 34;
+      float *x = guard_alloc (sizeof (float) * n, n % N_GUARDS);
+      guint8 *found = guard_alloc (size, n % N_GUARDS);
+      guint8 *expected = guard_alloc (size, n % N_GUARDS);
+
+      check_fill (x, n, round < N_FILLS ? round : FILL_RANDOM);
+      if (round >= N_FILLS)
+        x[check_random () % n] = extremes[round - N_FILLS];
+      k->f32_to_q8_0 (found, x, n);
+      c->f32_to_q8_0 (expected, x, n);
+      g_assert_cmpmem (found, size, expected, size);
+      guard_free_all ();
+    }
+  }
+}
+
+static void
 bench_f32_to_f16 (const BnKernels *k, const BnKernels *c, gconstpointer data)
 {
   float *x = guard_alloc (sizeof (float) * REAL_N, GUARD_BEGIN);
@@ -317,5 +340,6 @@ check_add_vector (void)
   ADD_SLOT (rope_norm);
   ADD_SLOT (rope_neox);
   CHECK_ADD (f32_to_f16, check_f32_to_f16, bench_f32_to_f16);
+  CHECK_ADD (f32_to_q8_0, check_f32_to_q8_0, NULL);
   CHECK_ADD (f16_to_f32, check_f16_to_f32, bench_f16_to_f32);
 }

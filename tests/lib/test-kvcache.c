@@ -18,8 +18,8 @@ set_up (Fixture *f, gconstpointer n_pages)
   g_autoptr (GError) error = NULL;
 
   f->backend = bn_cpu_backend_new (NULL, 1);
-  f->cache = bn_kv_cache_new (
-      f->backend, 2, 2, 4, GPOINTER_TO_UINT (n_pages) * PAGE, &error);
+  f->cache = bn_kv_cache_new (f->backend, BN_KV_F16, 2, 2, 4,
+      GPOINTER_TO_UINT (n_pages) * PAGE, &error);
   g_assert_no_error (error);
 }
 
@@ -36,9 +36,11 @@ cell_of (Fixture *f, const BnKvSeq *seq, uint32_t position)
 {
   const BnKvLayout *l = bn_kv_cache_get_layout (f->cache);
 
-  return l->data + bn_kv_seq_get_pages (seq)[position / PAGE] * l->page_stride
-         + l->layer_stride + l->head_stride + l->v_offset
-         + position % PAGE * l->head_size;
+  return (uint16_t *) (void *) (l->data
+                                + bn_kv_seq_get_pages (seq)[position / PAGE]
+                                      * l->page_stride
+                                + l->layer_stride + l->head_stride + l->v_offset
+                                + position % PAGE * l->cell_size);
 }
 
 static gboolean
@@ -396,8 +398,8 @@ test_no_memory (void)
   g_autoptr (BnBackend) backend = bn_cpu_backend_new (NULL, 1);
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (
-      bn_kv_cache_new (backend, 4096, 1 << 20, 1 << 20, UINT32_MAX, &error));
+  g_assert_null (bn_kv_cache_new (
+      backend, BN_KV_F16, 4096, 1 << 20, 1 << 20, UINT32_MAX, &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY);
 }
 
