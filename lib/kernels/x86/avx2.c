@@ -490,6 +490,19 @@ quantize_q8_0_avx2 (void *dst, const float *x, uint32_t n)
 }
 
 static void
+f32_to_q8_0_avx2 (void *y, const float *x, uint32_t n)
+{
+  BnBlockQ8_0 *block = y;
+
+  for (; n >= BN_QK; n -= BN_QK, x += BN_QK, block++) {
+    float d;
+
+    store_256 (block->qs, quantize_block (x, &d));
+    bn_store_u16 (block->d, _cvtss_sh (d, _MM_FROUND_TO_NEAREST_INT));
+  }
+}
+
+static void
 quantize_q8_1_avx2 (void *dst, const float *x, uint32_t n)
 {
   BnActQ8_1 *block = dst;
@@ -579,4 +592,5 @@ bn_kernels_init_avx2 (BnKernels *k)
   k->rope_neox = rope_neox_avx2;
   k->f32_to_f16 = f32_to_f16_avx2;
   k->f16_to_f32 = f16_to_f32_avx2;
+  k->f32_to_q8_0 = f32_to_q8_0_avx2;
 }
