@@ -27,14 +27,13 @@ static const struct {
   const char *name, *what;
 } parts[] = {
     {"embed", "rows of the embedding"},
-    {"norm", "norms, additions to the residual stream"},
+    {"add", "to the residual stream"},
     {"qkv", "queries, keys and values"},
     {"store", "rope, keys and values to the cache"},
     {"attention", "scores, softmax, weighted values"},
     {"output", "product behind the attention"},
     {"gate-up", "products of the feed-forward part"},
-    {"activation", "between them"},
-    {"down", "product back"},
+    {"down", "activation and product back"},
     {"head", "logits"},
 };
 enum { N_PARTS = G_N_ELEMENTS (parts) };

@@ -47,6 +47,17 @@ typedef struct {
   float eps;
 } BnNorm;
 
+/* Rows that products begin with: x, activated and then normed where it is said.
+ * Activated rows hold n gates, then n ups (GELU: n inputs alone) and become n
+ * numbers. */
+typedef struct {
+  const float *x;
+  size_t stride;
+  gboolean is_activated;
+  BnActivation activation;
+  const BnNorm *norm; /* NULL: none */
+} BnRows;
+
 /* A matrix whose rows are looked up, in file form. */
 typedef struct {
   BnType type;
@@ -149,28 +160,24 @@ typedef struct {
   /* y[i] = row rows[i] of table */
   void (*embed) (BnBackend *self, float *y, const BnTable *table,
       const uint32_t *rows, uint32_t n_rows);
-  void (*norm) (BnBackend *self, float *y, const float *x, const BnNorm *norm,
-      uint32_t n_rows);
-  /* n_linears products of the same x. The results of one row lie one behind
-   * the other in a row of y. */
-  void (*matmul) (BnBackend *self, float *y, size_t y_stride, const float *x,
-      size_t x_stride, const BnLinear *const *linears, uint32_t n_linears,
+  /* n_linears products of the same input. The results of one row lie one
+   * behind the other in a row of y. */
+  void (*matmul) (BnBackend *self, float *y, size_t y_stride,
+      const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
       uint32_t n_rows);
   /* Head norms and rope on q and k in place, q rounded to halves; keys and
    * values to the cache. */
   void (*store_kv) (BnBackend *self, float *qkv, const BnAttention *attention,
       const BnBatch *batch);
-  /* out: rows of n_heads * head_size */
-  void (*attend) (BnBackend *self, float *out, const float *qkv,
-      const BnAttention *attention, const BnBatch *batch);
-  /* A row of gate_up: n gates, n ups (GELU: n inputs alone). y: rows of n */
-  void (*activate) (BnBackend *self, float *y, const float *gate_up, uint32_t n,
-      BnActivation activation, uint32_t n_rows);
+  /* Each query becomes its attention, in the same place. */
+  void (*attend) (BnBackend *self, float *qkv, const BnAttention *attention,
+      const BnBatch *batch);
   /* y += x */
   void (*add) (
       BnBackend *self, float *y, const float *x, uint32_t n, uint32_t n_rows);
-  /* y[i] = x[rows[i]] */
-  void (*gather) (BnBackend *self, float *y, const float *x, uint32_t n,
+  /* Row i becomes row rows[i], which is that one or one behind it; rows
+   * ascend. The first n numbers of rows stride apart. */
+  void (*gather) (BnBackend *self, float *x, size_t stride, uint32_t n,
       const uint32_t *rows, uint32_t n_rows);
 } BnBackendOps;
 

@@ -17,9 +17,7 @@ enum {
 
 typedef struct {
   BnCpuBackend *backend;
-  float *out;
-  const float *qkv;
-  float *qkv_written;
+  float *qkv;
   size_t qkv_stride;
   const BnAttention *attention;
   const BnBatch *batch;
@@ -98,7 +96,7 @@ store_row (const Attend *op, uint32_t row, uint32_t worker)
   const float *cos_sin =
       op->batch->cos_sin ? op->batch->cos_sin + (size_t) row * attention->n_rot
                          : NULL;
-  float *q = op->qkv_written + row * op->qkv_stride;
+  float *q = op->qkv + row * op->qkv_stride;
   float *k = q + (size_t) attention->n_heads * attention->head_size;
   const float *v = k + (size_t) attention->n_kv_heads * attention->head_size;
   uint8_t *cached =
@@ -135,7 +133,7 @@ bn_cpu_store_kv (BnBackend *backend, float *qkv, const BnAttention *attention,
     const BnBatch *batch)
 {
   Attend op = {.backend = bn_cpu_backend (backend),
-      .qkv_written = qkv,
+      .qkv = qkv,
       .qkv_stride = qkv_width (attention),
       .attention = attention,
       .batch = batch};
@@ -243,15 +241,15 @@ attend_block (const Attend *op, float *parts, const RowBlock *block,
       op->backend->attend_scratch + worker * op->backend->attend_size);
 }
 
-/* The attention of one query of the batch, from its parts. */
+/* The attention of one query of the batch, from its parts, to where the query
+ * was: no other item looks at it. */
 static void
 join_query (const Attend *op, uint32_t row, uint32_t head, const float *parts,
     size_t part_stride, uint32_t n_parts)
 {
   const BnAttention *attention = op->attention;
   float *out =
-      op->out
-      + ((size_t) row * attention->n_heads + head) * attention->head_size;
+      op->qkv + row * op->qkv_stride + (size_t) head * attention->head_size;
 
   op->backend->kernels->attend_join (
       out, parts, part_stride, n_parts, attention->head_size);
@@ -401,11 +399,10 @@ plan (Attend *op, size_t *n_products)
 }
 
 void
-bn_cpu_attend (BnBackend *backend, float *out, const float *qkv,
-    const BnAttention *attention, const BnBatch *batch)
+bn_cpu_attend (BnBackend *backend, float *qkv, const BnAttention *attention,
+    const BnBatch *batch)
 {
   Attend op = {.backend = bn_cpu_backend (backend),
-      .out = out,
       .qkv = qkv,
       .qkv_stride = qkv_width (attention),
       .attention = attention,

@@ -125,6 +125,13 @@ bn_cpu_get_n_threads (BnBackend *backend)
   return bn_thread_pool_get_n_threads (bn_cpu_backend (backend)->pool);
 }
 
+static size_t
+rows_size (const BnCpuBackend *self)
+{
+  return self->row_cols * bn_thread_pool_get_n_threads (self->pool)
+         * sizeof (float);
+}
+
 static gboolean
 cpu_prepare (BnBackend *backend, uint32_t n_rows, uint32_t n_cols,
     uint32_t n_heads, uint32_t head_size, uint32_t n_cells)
@@ -139,10 +146,14 @@ cpu_prepare (BnBackend *backend, uint32_t n_rows, uint32_t n_cols,
     row_size = MAX (row_size, bn_act_size (act, padded_cols));
   cpu_release (backend, self->acts, self->acts_size);
   self->acts = NULL;
+  backend->ops->release (backend, self->rows, rows_size (self));
+  self->rows = NULL;
+  self->row_cols = padded_cols;
   if (!g_size_checked_mul (&self->acts_size, row_size, n_rows))
     return FALSE;
   self->acts = backend->ops->alloc (backend, self->acts_size);
-  return self->acts
+  self->rows = backend->ops->alloc (backend, rows_size (self));
+  return self->acts && self->rows
          && bn_cpu_prepare_attend (backend, n_heads, head_size, n_cells);
 }
 
@@ -237,86 +248,19 @@ cpu_embed (BnBackend *backend, float *y, const BnTable *table,
       bn_cpu_backend (backend), n_rows, table->n_cols, embed_rows, &op);
 }
 
-typedef struct {
-  const BnKernels *kernels;
-  float *y;
-  const float *x;
-  const BnNorm *norm;
-} Norm;
-
-static void
-norm_rows (size_t begin, size_t end, uint32_t worker, void *data)
-{
-  const Norm *op = data;
-
-  for (size_t i = begin; i < end; i++)
-    bn_cpu_norm_row (op->kernels, op->y + i * op->norm->n,
-        op->x + i * op->norm->n, op->norm);
-}
-
-static void
-cpu_norm (BnBackend *backend, float *y, const float *x, const BnNorm *norm,
-    uint32_t n_rows)
-{
-  BnCpuBackend *self = bn_cpu_backend (backend);
-  Norm op = {self->kernels, y, x, norm};
-
-  bn_cpu_run_rows (self, n_rows, norm->n, norm_rows, &op);
-}
-
 /* Small operators */
 
 typedef struct {
   const BnKernels *kernels;
   float *y;
   const float *x;
-  const uint32_t *rows;
   uint32_t n;
-  BnActivation activation;
-} RowOp;
-
-static void
-activate_rows (size_t begin, size_t end, uint32_t worker, void *data)
-{
-  const RowOp *op = data;
-  const size_t n = op->n;
-
-  for (size_t i = begin; i < end; i++) {
-    float *y = op->y + i * n;
-    switch (op->activation) {
-      case BN_ACTIVATION_SILU:
-        op->kernels->silu_mul (
-            y, op->x + i * 2 * n, op->x + (i * 2 + 1) * n, op->n);
-        break;
-      case BN_ACTIVATION_RELU2:
-        op->kernels->relu2_mul (
-            y, op->x + i * 2 * n, op->x + (i * 2 + 1) * n, op->n);
-        break;
-      case BN_ACTIVATION_GELU:
-        op->kernels->gelu (y, op->x + i * n, op->n);
-        break;
-    }
-  }
-}
-
-static void
-cpu_activate (BnBackend *backend, float *y, const float *gate_up, uint32_t n,
-    BnActivation activation, uint32_t n_rows)
-{
-  BnCpuBackend *self = bn_cpu_backend (backend);
-  RowOp op = {.kernels = self->kernels,
-      .y = y,
-      .x = gate_up,
-      .n = n,
-      .activation = activation};
-
-  bn_cpu_run_rows (self, n_rows, n, activate_rows, &op);
-}
+} Add;
 
 static void
 add_rows (size_t begin, size_t end, uint32_t worker, void *data)
 {
-  const RowOp *op = data;
+  const Add *op = data;
 
   for (size_t i = begin; i < end; i++)
     op->kernels->add (op->y + i * op->n, op->x + i * op->n, op->n);
@@ -327,19 +271,21 @@ cpu_add (
     BnBackend *backend, float *y, const float *x, uint32_t n, uint32_t n_rows)
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
-  RowOp op = {.kernels = self->kernels, .y = y, .x = x, .n = n};
+  Add op = {self->kernels, y, x, n};
 
   bn_cpu_run_rows (self, n_rows, n, add_rows, &op);
 }
 
 static void
-cpu_gather (BnBackend *backend, float *y, const float *x, uint32_t n,
+cpu_gather (BnBackend *backend, float *x, size_t stride, uint32_t n,
     const uint32_t *rows, uint32_t n_rows)
 {
   if (bn_cpu_is_aborted (bn_cpu_backend (backend)))
     return;
-  for (uint32_t i = 0; i < n_rows; i++)
-    memcpy (y + (size_t) i * n, x + (size_t) rows[i] * n, n * sizeof *y);
+  for (uint32_t i = 0; i < n_rows; i++) {
+    if (rows[i] != i)
+      memcpy (x + i * stride, x + rows[i] * stride, n * sizeof *x);
+  }
 }
 
 static void
@@ -348,6 +294,7 @@ cpu_free (BnBackend *backend)
   BnCpuBackend *self = bn_cpu_backend (backend);
 
   cpu_release (backend, self->acts, self->acts_size);
+  cpu_release (backend, self->rows, rows_size (self));
   bn_cpu_release_attend (backend);
   bn_thread_pool_free (self->pool);
   g_free (self);
@@ -370,11 +317,9 @@ static const BnBackendOps cpu_ops = {
     .begin = cpu_begin,
     .end = cpu_end,
     .embed = cpu_embed,
-    .norm = cpu_norm,
     .matmul = bn_cpu_matmul,
     .store_kv = bn_cpu_store_kv,
     .attend = bn_cpu_attend,
-    .activate = cpu_activate,
     .add = cpu_add,
     .gather = cpu_gather,
 };

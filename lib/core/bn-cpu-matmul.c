@@ -27,8 +27,7 @@ enum {
 typedef struct {
   BnCpuBackend *backend;
   BnAct act;
-  const float *x;
-  size_t x_stride;
+  const BnRows *input;
   uint32_t n_cols;
   const uint8_t *acts;
   size_t act_stride;
@@ -45,14 +44,46 @@ typedef struct {
 } Matmul;
 
 static void
-quantize_rows (size_t begin, size_t end, uint32_t worker, void *data)
+activate_row (const Matmul *op, float *y, const float *x)
+{
+  const BnKernels *kernels = op->backend->kernels;
+  const uint32_t n = op->n_cols;
+
+  switch (op->input->activation) {
+    case BN_ACTIVATION_SILU:
+      kernels->silu_mul (y, x, x + n, n);
+      break;
+    case BN_ACTIVATION_RELU2:
+      kernels->relu2_mul (y, x, x + n, n);
+      break;
+    case BN_ACTIVATION_GELU:
+      kernels->gelu (y, x, n);
+      break;
+  }
+}
+
+/* A row at a time goes all the way while it is in the cache. */
+static void
+prepare_rows (size_t begin, size_t end, uint32_t worker, void *data)
 {
   const Matmul *op = data;
+  const BnKernels *kernels = op->backend->kernels;
+  float *row = op->backend->rows + worker * op->backend->row_cols;
 
-  for (size_t i = begin; i < end; i++)
-    op->backend->kernels->quantize[op->act](
-        (uint8_t *) op->acts + i * op->act_stride, op->x + i * op->x_stride,
-        op->n_cols);
+  for (size_t i = begin; i < end; i++) {
+    const float *x = op->input->x + i * op->input->stride;
+
+    if (op->input->is_activated) {
+      activate_row (op, row, x);
+      x = row;
+    }
+    if (op->input->norm) {
+      bn_cpu_norm_row (kernels, row, x, op->input->norm);
+      x = row;
+    }
+    kernels->quantize[op->act](
+        (uint8_t *) op->acts + i * op->act_stride, x, op->n_cols);
+  }
 }
 
 static void
@@ -137,15 +168,16 @@ add_linear (Matmul *op, const BnLinear *linear, uint32_t y_offset)
 
 /* Rows of floats that kernels can read as they are. */
 static gboolean
-is_aligned (const float *x, size_t x_stride)
+is_ready (const BnRows *input)
 {
-  return (uintptr_t) x % BN_ALIGN == 0
-         && x_stride * sizeof (float) % BN_ALIGN == 0;
+  return !input->is_activated && input->norm == NULL
+         && (uintptr_t) input->x % BN_ALIGN == 0
+         && input->stride * sizeof (float) % BN_ALIGN == 0;
 }
 
 void
-bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride, const float *x,
-    size_t x_stride, const BnLinear *const *linears, uint32_t n_linears,
+bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
+    const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
     uint32_t n_rows)
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
@@ -155,8 +187,7 @@ bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride, const float *x,
   for (int act = 0; act < BN_N_ACTS; act++) {
     Matmul op = {.backend = self,
         .act = act,
-        .x = x,
-        .x_stride = x_stride,
+        .input = input,
         .n_cols = n_cols,
         .acts = self->acts,
         .act_stride = bn_act_size (act, n_cols),
@@ -172,11 +203,11 @@ bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride, const float *x,
     }
     if (op.n_linears == 0 || bn_cpu_is_aborted (self))
       continue;
-    if (act == BN_ACT_F32 && is_aligned (x, x_stride)) {
-      op.acts = (const uint8_t *) x;
-      op.act_stride = x_stride * sizeof (float);
+    if (act == BN_ACT_F32 && is_ready (input)) {
+      op.acts = (const uint8_t *) input->x;
+      op.act_stride = input->stride * sizeof (float);
     } else {
-      bn_cpu_run_rows (self, n_rows, n_cols, quantize_rows, &op);
+      bn_cpu_run_rows (self, n_rows, n_cols, prepare_rows, &op);
     }
     bn_thread_pool_run (self->pool,
         (size_t) op.n_chunks_in_all * ((n_rows - 1) / ROW_TILE + 1), 1,

@@ -16,6 +16,8 @@ typedef struct {
   /* Scratch, made by prepare. */
   void *acts; /* quantized activation rows */
   size_t acts_size;
+  float *rows; /* row_cols floats for each worker */
+  size_t row_cols;
   uint8_t *attend_scratch; /* attend_size bytes for each worker */
   size_t attend_size;
   float *parts; /* of attention that is divided, n_parts of them */
@@ -66,9 +68,9 @@ bn_cpu_norm_row (
 
 /* Operators of BnBackendOps. */
 void bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
-    const float *x, size_t x_stride, const BnLinear *const *linears,
-    uint32_t n_linears, uint32_t n_rows);
+    const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
+    uint32_t n_rows);
 void bn_cpu_store_kv (BnBackend *backend, float *qkv,
     const BnAttention *attention, const BnBatch *batch);
-void bn_cpu_attend (BnBackend *backend, float *out, const float *qkv,
+void bn_cpu_attend (BnBackend *backend, float *qkv,
     const BnAttention *attention, const BnBatch *batch);

@@ -19,13 +19,12 @@ bn_pass_part_name (BnPassPart part)
 {
   static const char *const names[BN_N_PARTS] = {
       [BN_PART_EMBED] = "embed",
-      [BN_PART_NORM] = "norm",
+      [BN_PART_ADD] = "add",
       [BN_PART_QKV] = "qkv",
       [BN_PART_STORE] = "store",
       [BN_PART_ATTENTION] = "attention",
       [BN_PART_OUTPUT] = "output",
       [BN_PART_GATE_UP] = "gate-up",
-      [BN_PART_ACTIVATION] = "activation",
       [BN_PART_DOWN] = "down",
       [BN_PART_HEAD] = "head",
   };

@@ -7,9 +7,10 @@
  *         x += W_down sub_norm (act (W_gate_up norm (x)))
  *     logits = W_out norm (x)        only for the rows that were asked for
  *
- * Buffers hold batch_size rows and are made once. After the attention of the
- * last layer nothing looks at the other rows any more, so from there on only
- * the rows that need logits are computed. */
+ * Buffers hold batch_size rows and are made once. Norms and activation belong
+ * to the products behind them, whose rows they prepare. After the attention of
+ * the last layer nothing looks at the other rows any more, so from there on
+ * only the rows that need logits are computed. */
 #include "bn-transformer.h"
 #include "bitnet-error.h"
 #include "bn-weights.h"
@@ -34,16 +35,11 @@ struct BnTransformer {
   /* Of the device, rows of one token each. */
   void *scratch;
   size_t scratch_size;
-  float *x;        /* n_embd: the residual stream */
-  float *normed;   /* n_embd: input of a product */
-  float *product;  /* n_embd: output of attn_output and ffn_down */
-  float *gathered; /* n_embd */
-  float *qkv;      /* queries, keys, values */
-  float *attn;     /* n_heads * head_size */
-  float *attn_sub; /* the same, normed */
-  float *gate_up;  /* 2 n_ff; FFN_ROWS of them, and of ffn */
-  float *ffn;      /* n_ff */
-  float *logits;   /* n_vocab, n_logits rows */
+  float *x;       /* n_embd: the residual stream */
+  float *product; /* n_embd: what is added to it */
+  float *qkv;     /* queries, which become their attention; keys, values */
+  float *gate_up; /* 2 n_ff, FFN_ROWS of them */
+  float *logits;  /* n_vocab, n_logits rows */
 
   /* Of the host. */
   float *host_logits; /* logits itself where the device is the host */
@@ -59,13 +55,17 @@ struct BnTransformer {
 
 /* Creation */
 
+static size_t
+qkv_width (const BnHparams *h)
+{
+  return (h->n_heads + 2 * (size_t) h->n_kv_heads) * h->head_size;
+}
+
 /* Cuts the scratch into buffers; with a NULL base just adds up. */
 static size_t
 place_buffers (BnTransformer *self, uint8_t *base)
 {
   const BnHparams *h = &self->hparams;
-  const size_t q_size = (size_t) h->n_heads * h->head_size;
-  const size_t kv_size = (size_t) h->n_kv_heads * h->head_size;
   const uint32_t n_ffn_rows = MIN (self->batch_size, FFN_ROWS);
   const struct {
     float **buffer;
@@ -73,14 +73,9 @@ place_buffers (BnTransformer *self, uint8_t *base)
     uint32_t n_rows;
   } buffers[] = {
       {&self->x, h->n_embd, self->batch_size},
-      {&self->normed, h->n_embd, self->batch_size},
       {&self->product, h->n_embd, self->batch_size},
-      {&self->gathered, h->n_embd, self->batch_size},
-      {&self->qkv, q_size + 2 * kv_size, self->batch_size},
-      {&self->attn, q_size, self->batch_size},
-      {&self->attn_sub, q_size, self->batch_size},
+      {&self->qkv, qkv_width (h), self->batch_size},
       {&self->gate_up, 2 * (size_t) h->n_ff, n_ffn_rows},
-      {&self->ffn, h->n_ff, n_ffn_rows},
       {&self->logits, h->n_vocab, self->n_logits},
   };
   size_t size = 0;
@@ -345,14 +340,14 @@ embed (BnTransformer *self)
 
 /* y = the product of one matrix, rows one behind the other. */
 static void
-multiply (BnTransformer *self, float *y, const float *x, const BnLinear *linear,
-    uint32_t n_rows)
+multiply (BnTransformer *self, float *y, const BnRows *input,
+    const BnLinear *linear, uint32_t n_rows)
 {
-  self->backend->ops->matmul (self->backend, y, linear->matrix.n_rows, x,
-      linear->matrix.n_cols, &linear, 1, n_rows);
+  self->backend->ops->matmul (
+      self->backend, y, linear->matrix.n_rows, input, &linear, 1, n_rows);
 }
 
-/* self->attn = attention (W_qkv norm (x)); keys and values to the cache. */
+/* self->qkv = attention (W_qkv norm (x)); keys and values to the cache. */
 static void
 compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
 {
@@ -371,40 +366,32 @@ compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
       .q_norm = layer->attn_q_norm.weight ? &layer->attn_q_norm : NULL,
       .k_norm = layer->attn_k_norm.weight ? &layer->attn_k_norm : NULL,
   };
-  const size_t qkv_stride =
-      (h->n_heads + 2 * (size_t) h->n_kv_heads) * h->head_size;
+  const BnRows input = {self->x, h->n_embd, .norm = &layer->attn_norm};
 
   for (uint32_t i = 0; i < layer->n_attn_qkv; i++)
     parts[i] = &layer->attn_qkv[i];
-  ops->norm (self->backend, self->normed, self->x, &layer->attn_norm,
-      self->batch.n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
-  ops->matmul (self->backend, self->qkv, qkv_stride, self->normed, h->n_embd,
-      parts, layer->n_attn_qkv, self->batch.n_rows);
+  ops->matmul (self->backend, self->qkv, qkv_width (h), &input, parts,
+      layer->n_attn_qkv, self->batch.n_rows);
   bn_profile_end_part (&self->profile, BN_PART_QKV);
   ops->store_kv (self->backend, self->qkv, &attention, &self->batch);
   bn_profile_end_part (&self->profile, BN_PART_STORE);
-  ops->attend (self->backend, self->attn, self->qkv, &attention, &self->batch);
+  ops->attend (self->backend, self->qkv, &attention, &self->batch);
   bn_profile_end_part (&self->profile, BN_PART_ATTENTION);
 }
 
-/* x += W_o sub_norm (self->attn) */
+/* x += W_o sub_norm (attention) */
 static void
 add_attention (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
 {
-  const BnBackendOps *ops = self->backend->ops;
-  const float *attn = self->attn;
+  const BnHparams *h = &self->hparams;
+  const BnRows input = {self->qkv, qkv_width (h),
+      .norm = h->has_sub_norms ? &layer->attn_sub_norm : NULL};
 
-  if (self->hparams.has_sub_norms) {
-    ops->norm (
-        self->backend, self->attn_sub, attn, &layer->attn_sub_norm, n_rows);
-    attn = self->attn_sub;
-  }
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
-  multiply (self, self->product, attn, &layer->attn_output, n_rows);
+  multiply (self, self->product, &input, &layer->attn_output, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_OUTPUT);
-  ops->add (
-      self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
+  self->backend->ops->add (
+      self->backend, self->x, self->product, h->n_embd, n_rows);
+  bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
 /* x += W_down sub_norm (act (W_gate_up norm (x))), for rows [first, first + n)
@@ -416,30 +403,21 @@ add_ffn_slice (
   const BnHparams *h = &self->hparams;
   const BnBackendOps *ops = self->backend->ops;
   const BnLinear *parts[G_N_ELEMENTS (layer->ffn_gate_up)];
-  const float *ffn = self->ffn;
   float *x = self->x + (size_t) first * h->n_embd;
+  const size_t gate_up_stride = (size_t) layer->n_ffn_gate_up * h->n_ff;
+  const BnRows input = {x, h->n_embd, .norm = &layer->ffn_norm};
+  const BnRows inner = {self->gate_up, gate_up_stride, TRUE, h->activation,
+      h->has_sub_norms ? &layer->ffn_sub_norm : NULL};
 
   for (uint32_t i = 0; i < layer->n_ffn_gate_up; i++)
     parts[i] = &layer->ffn_gate_up[i];
-  ops->norm (self->backend, self->normed, x, &layer->ffn_norm, n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
-  ops->matmul (self->backend, self->gate_up,
-      (size_t) layer->n_ffn_gate_up * h->n_ff, self->normed, h->n_embd, parts,
+  ops->matmul (self->backend, self->gate_up, gate_up_stride, &input, parts,
       layer->n_ffn_gate_up, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_GATE_UP);
-  ops->activate (
-      self->backend, self->ffn, self->gate_up, h->n_ff, h->activation, n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_ACTIVATION);
-  if (h->has_sub_norms) {
-    /* what was activated is not needed any more */
-    ops->norm (self->backend, self->gate_up, ffn, &layer->ffn_sub_norm, n_rows);
-    ffn = self->gate_up;
-  }
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
-  multiply (self, self->product, ffn, &layer->ffn_down, n_rows);
+  multiply (self, self->product, &inner, &layer->ffn_down, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_DOWN);
   ops->add (self->backend, x, self->product, h->n_embd, n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
+  bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
 /* The rows between gate and down are the widest; a slice at a time keeps them
@@ -456,30 +434,22 @@ static void
 keep_logit_rows (BnTransformer *self)
 {
   const BnBackendOps *ops = self->backend->ops;
-  const uint32_t attn_size = self->hparams.n_heads * self->hparams.head_size;
-  float *x = self->x;
-  float *attn = self->attn;
+  const BnHparams *h = &self->hparams;
 
-  if (self->n_logit_rows == self->batch.n_rows)
-    return;
-  ops->gather (self->backend, self->gathered, x, self->hparams.n_embd,
-      self->logit_rows, self->n_logit_rows);
-  self->x = self->gathered;
-  self->gathered = x;
-  ops->gather (self->backend, self->attn_sub, attn, attn_size, self->logit_rows,
+  ops->gather (self->backend, self->x, h->n_embd, h->n_embd, self->logit_rows,
       self->n_logit_rows);
-  self->attn = self->attn_sub;
-  self->attn_sub = attn;
+  ops->gather (self->backend, self->qkv, qkv_width (h),
+      h->n_heads * h->head_size, self->logit_rows, self->n_logit_rows);
 }
 
 static void
 compute_logits (BnTransformer *self)
 {
-  self->backend->ops->norm (self->backend, self->normed, self->x,
-      &self->weights->output_norm, self->n_logit_rows);
-  bn_profile_end_part (&self->profile, BN_PART_NORM);
-  multiply (self, self->logits, self->normed, &self->weights->output,
-      self->n_logit_rows);
+  const BnRows input = {
+      self->x, self->hparams.n_embd, .norm = &self->weights->output_norm};
+
+  multiply (
+      self, self->logits, &input, &self->weights->output, self->n_logit_rows);
   bn_profile_end_part (&self->profile, BN_PART_HEAD);
 }
 

@@ -184,8 +184,8 @@ static char *
 write_model (const char *folder)
 {
   char *path = g_build_filename (folder, "small.gguf", NULL);
-  g_autoptr (TinyModel) tiny =
-      tiny_model_new (&(TinySpec){.arch = "llama", .type = BN_TYPE_F16});
+  g_autoptr (TinyModel) tiny = tiny_model_new (
+      &(TinySpec){.arch = "llama", .type = BN_TYPE_F16, .n_ff = 4096});
 
   tiny_model_write (tiny, path);
   return path;

@@ -281,8 +281,8 @@ static void
 test_layers (void)
 {
   static const char *const tests[] = {"pp20", "tg5"};
-  static const char *const parts[] = {"embed", "norm", "qkv", "store",
-      "attention", "output", "gate-up", "activation", "down", "head"};
+  static const char *const parts[] = {"embed", "add", "qkv", "store",
+      "attention", "output", "gate-up", "down", "head"};
   g_auto (TestOutcome) outcome =
       test_spawn_line ("bench --layers -p 20 -n 5 -t 2 -r 3 --json");
   g_auto (TestOutcome) table =
