@@ -50,6 +50,22 @@ bitnet_i2s_layout_get_type (void)
   return type;
 }
 
+GType
+bitnet_cache_type_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {BITNET_CACHE_TYPE_F16, "BITNET_CACHE_TYPE_F16", "f16"},
+      {BITNET_CACHE_TYPE_Q8_0, "BITNET_CACHE_TYPE_Q8_0", "q8_0"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (
+        &type, g_enum_register_static ("BitnetCacheType", values));
+  return type;
+}
+
 BitnetEngineOptions *
 bitnet_engine_options_new (void)
 {
@@ -121,6 +137,7 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
       {"sequences", self->n_sequences, MAX_SEQUENCES},
       {"repack", self->repack, BITNET_REPACK_ALWAYS},
       {"i2s-layout", self->i2s_layout, BITNET_I2S_LAYOUT_C},
+      {"cache-type", self->cache_type, BITNET_CACHE_TYPE_Q8_0},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (limits); i++) {

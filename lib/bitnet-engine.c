@@ -79,6 +79,7 @@ fill_defaults (BitnetModel *model, const BitnetEngineOptions *options)
       .n_sequences = options->n_sequences,
       .repack = (BnRepack) options->repack,
       .i2s_layout = (BnI2sLayout) options->i2s_layout,
+      .kv_type = (BnKvType) options->cache_type,
       .n_drafts = options->drafts > 0    ? (guint) options->drafts
                   : options->drafts == 0 ? DEFAULT_DRAFTS
                                          : 0,
@@ -158,7 +159,7 @@ bitnet_engine_matches (BitnetEngine *self, const BitnetEngineOptions *options)
          && mine->batch_size == other.batch_size
          && mine->n_sequences == other.n_sequences
          && mine->repack == other.repack && mine->i2s_layout == other.i2s_layout
-         && mine->n_drafts == other.n_drafts
+         && mine->kv_type == other.kv_type && mine->n_drafts == other.n_drafts
          && !mine->has_profile == !other.has_profile;
 }
 

@@ -40,13 +40,30 @@ typedef enum {
   BITNET_I2S_LAYOUT_C,
 } BitnetI2sLayout;
 
+/**
+ * BitnetCacheType:
+ * @BITNET_CACHE_TYPE_F16: 16 bits
+ * @BITNET_CACHE_TYPE_Q8_0: 8.5 bits, in blocks of 32
+ *
+ * How keys and values of past tokens are held. Fewer bits take less memory and,
+ * behind a long context, less time, and are less exact. @BITNET_CACHE_TYPE_Q8_0
+ * is for heads of a multiple of 32 numbers; loading others with it fails.
+ */
+typedef enum {
+  BITNET_CACHE_TYPE_F16,
+  BITNET_CACHE_TYPE_Q8_0,
+} BitnetCacheType;
+
 #define BITNET_TYPE_REPACK (bitnet_repack_get_type ())
 #define BITNET_TYPE_I2S_LAYOUT (bitnet_i2s_layout_get_type ())
+#define BITNET_TYPE_CACHE_TYPE (bitnet_cache_type_get_type ())
 
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_repack_get_type (void);
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_i2s_layout_get_type (void);
+BITNET_AVAILABLE_IN_ALL
+GType bitnet_cache_type_get_type (void);
 
 /**
  * BitnetEngineOptions:
@@ -58,6 +75,7 @@ GType bitnet_i2s_layout_get_type (void);
  * @n_sequences: most sequences that run at a time, the others wait; 0 = 8
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
+ * @cache_type: how keys and values are held
  * @drafts: most tokens that are guessed ahead, up to 16; 0 = 8, -1 = none
  * @profile: whether to time the parts of each pass, for
  *   bitnet_engine_dup_stats(); costs up to a percent of small models
@@ -81,6 +99,7 @@ struct _BitnetEngineOptions {
   guint n_sequences;
   BitnetRepack repack;
   BitnetI2sLayout i2s_layout;
+  BitnetCacheType cache_type;
   int drafts;
   gboolean profile;
 };

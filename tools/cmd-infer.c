@@ -88,6 +88,8 @@ static const Setting settings[] = {
         "Prompt tokens computed at a time [512]", "N"},
     {"repack", 0, "infer", "repack",
         "Rearrange weights: auto, never, always [auto]", "R"},
+    {"cache-type", 0, "infer", "cache-type",
+        "Hold keys and values as: f16, q8_0 [f16]", "T"},
     {"drafts", 0, "infer", "drafts",
         "Most tokens guessed ahead; changes speed alone; 0 = none [8]", "N"},
     {"i2s-layout", 0, "infer", "i2s-layout",

@@ -10,6 +10,7 @@ typedef struct {
   char *device;
   char *repack;
   char *i2s_layout;
+  char *cache_type;
 } ToolEngineArgs;
 
 /* Their entries for tool_parse_options(). */
@@ -20,6 +21,8 @@ typedef struct {
           "auto, cpu, cuda or cuda:N [auto]", "D"},                            \
       {"repack", 0, 0, G_OPTION_ARG_STRING, &(args).repack,                    \
           "Rearrange weights: auto, never, always [auto]", "R"},               \
+      {"cache-type", 0, 0, G_OPTION_ARG_STRING, &(args).cache_type,            \
+          "Hold keys and values as: f16, q8_0 [f16]", "T"},                    \
   {                                                                            \
     "i2s-layout", 0, 0, G_OPTION_ARG_STRING, &(args).i2s_layout,               \
         "Element order of I2_S tensors: a, b, c [a]", "L"                      \

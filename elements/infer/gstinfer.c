@@ -104,6 +104,7 @@ enum {
   PROP_REPACK,
   PROP_DRAFTS,
   PROP_I2S_LAYOUT,
+  PROP_CACHE_TYPE,
   PROP_PARALLEL,
   PROP_MAX_TOKENS,
   PROP_TEMPERATURE,
@@ -319,6 +320,9 @@ set_locked (GstBitnetInfer *self, guint id, const GValue *value)
     case PROP_I2S_LAYOUT:
       self->options->i2s_layout = (BitnetI2sLayout) g_value_get_enum (value);
       break;
+    case PROP_CACHE_TYPE:
+      self->options->cache_type = (BitnetCacheType) g_value_get_enum (value);
+      break;
     case PROP_PENALTY_LAST_N:
       self->params->penalty_last_n = g_value_get_int (value);
       break;
@@ -415,6 +419,9 @@ get_locked (GstBitnetInfer *self, guint id, GValue *value)
       break;
     case PROP_I2S_LAYOUT:
       g_value_set_enum (value, self->options->i2s_layout);
+      break;
+    case PROP_CACHE_TYPE:
+      g_value_set_enum (value, self->options->cache_type);
       break;
     case PROP_PENALTY_LAST_N:
       g_value_set_int (value, self->params->penalty_last_n);
@@ -565,6 +572,18 @@ install_engine_properties (GObjectClass *object_class)
       g_param_spec_enum ("i2s-layout", "I2_S Layout",
           "Order of the elements in I2_S tensors", BITNET_TYPE_I2S_LAYOUT,
           BITNET_I2S_LAYOUT_A, READY_FLAGS));
+  /**
+   * GstBitnetInfer:cache-type:
+   *
+   * How keys and values of past tokens are held. `q8_0` takes about half the
+   * memory and is less exact; heads of a multiple of 32 numbers only.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_CACHE_TYPE,
+      g_param_spec_enum ("cache-type", "Cache Type",
+          "How keys and values of past tokens are held", BITNET_TYPE_CACHE_TYPE,
+          BITNET_CACHE_TYPE_F16, READY_FLAGS));
   /**
    * GstBitnetInfer:parallel:
    *

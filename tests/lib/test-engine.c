@@ -73,6 +73,14 @@ test_options (void)
   g_assert_true (bitnet_engine_matches (engine, options));
   options->n_threads = 2;
   g_assert_false (bitnet_engine_matches (engine, options));
+  options->n_threads = 3;
+  options->cache_type = BITNET_CACHE_TYPE_Q8_0;
+  g_assert_false (bitnet_engine_matches (engine, options));
+  options->cache_type = BITNET_CACHE_TYPE_F16;
+  options->drafts = -1;
+  g_assert_false (bitnet_engine_matches (engine, options));
+  options->drafts = 8;
+  g_assert_true (bitnet_engine_matches (engine, options));
 
   /* One engine for a model and a device, whatever is asked for. */
   g_autoptr (BitnetEngine) same =
@@ -89,6 +97,18 @@ test_options (void)
   g_assert_null (bitnet_model_get_engine (model, options, &error));
   g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "context-size is 16777217"));
+  g_clear_error (&error);
+  options->context_size = 100;
+  options->cache_type = (BitnetCacheType) 2;
+  g_assert_null (bitnet_model_get_engine (model, options, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpstr (error->message, ==, "cache-type is 2, expected 0 to 1");
+  g_clear_error (&error);
+  options->cache_type = BITNET_CACHE_TYPE_F16;
+  options->drafts = 17;
+  g_assert_null (bitnet_model_get_engine (model, options, &error));
+  g_assert_cmpstr (error->message, ==, "drafts is 17, expected -1 to 16");
+  options->drafts = 0;
 
   /* It is not kept by the model. */
   g_clear_object (&same);

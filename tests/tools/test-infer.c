@@ -242,6 +242,8 @@ test_wrong (Fixture *fixture, gconstpointer data)
           "--max-tokens: found \"many\", expected a whole number from 0 to"},
       {"infer -p x --repack hat", 2,
           "--repack: found \"hat\", expected one of auto, never, always"},
+      {"infer -p x --cache-type hat", 2,
+          "--cache-type: found \"hat\", expected one of f16, q8_0"},
       {"infer -p x --device abacus", 1, "abacus"},
       {"infer -p x --template klingon", 1, "klingon"},
       {"infer -p x --tokenizer gone.gguf", 1, "gone.gguf"},
