@@ -101,15 +101,17 @@ typedef struct {
   int8_t qs[32];
 } BnActQ8_1;
 
+/* The qs begin where a line of the cache begins. */
 typedef struct {
-  float d;
   int8_t qs[256];
   int16_t sums[16]; /* of 16 qs each */
+  float d;
+  uint8_t padding[28];
 } BnActQ8_K;
 
 static_assert (sizeof (BnActQ8_0) == 36, "Q8_0 activations");
 static_assert (sizeof (BnActQ8_1) == 40, "Q8_1 activations");
-static_assert (sizeof (BnActQ8_K) == 292, "Q8_K activations");
+static_assert (sizeof (BnActQ8_K) == 320, "Q8_K activations");
 
 /* Scale d of a Q8_0 or Q8_1 block and its inverse; the inverse is 0 where all
  * codes are 0. A value that is not finite makes d NaN, and with it every

@@ -141,6 +141,7 @@ quantize_q8_k_c (void *dst, const float *x, uint32_t n)
     float inverse = 0;
     int is_negative;
 
+    memset (block->padding, 0, sizeof block->padding);
     block->d =
         max_bits >= BN_BITS_INFINITY ? bn_f32_from_bits (BN_BITS_NAN) : 0;
     if (max_bits < BN_BITS_INFINITY && max >= smallest) {

@@ -499,6 +499,7 @@ quantize_q8_k_neon (void *dst, const float *x, uint32_t n)
       continue;
     }
     block->d = 1.0f / inverse;
+    memset (block->padding, 0, sizeof block->padding);
     for (int i = 0; i < BN_QK_K; i += 4 * FLOATS) {
       float32x4_t v[4];
       int32x4_t rounded[4];

@@ -555,6 +555,7 @@ quantize_q8_k_avx2 (void *dst, const float *x, uint32_t n)
       continue;
     }
     block->d = 1.0f / inverse;
+    memset (block->padding, 0, sizeof block->padding);
     for (int i = 0; i < BN_QK_K; i += BN_QK) {
       __m256 v[4];
       __m256i rounded[4], packed, sums;
