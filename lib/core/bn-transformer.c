@@ -19,7 +19,7 @@
 
 enum {
   DEFAULT_BATCH_SIZE = 512,
-  FFN_ROWS = 128, /* that go through the feed-forward part at a time */
+  SLICE_ROWS = 128, /* that go through what follows the attention at a time */
 };
 
 struct BnTransformer {
@@ -36,9 +36,9 @@ struct BnTransformer {
   void *scratch;
   size_t scratch_size;
   float *x;       /* n_embd: the residual stream */
-  float *product; /* n_embd: what is added to it */
+  float *product; /* n_embd, SLICE_ROWS of them: what is added to it */
   float *qkv;     /* queries, which become their attention; keys, values */
-  float *gate_up; /* 2 n_ff, FFN_ROWS of them */
+  float *gate_up; /* 2 n_ff, SLICE_ROWS of them */
   float *logits;  /* n_vocab, n_logits rows */
 
   /* Of the host. */
@@ -66,16 +66,16 @@ static size_t
 place_buffers (BnTransformer *self, uint8_t *base)
 {
   const BnHparams *h = &self->hparams;
-  const uint32_t n_ffn_rows = MIN (self->batch_size, FFN_ROWS);
+  const uint32_t n_slice_rows = MIN (self->batch_size, SLICE_ROWS);
   const struct {
     float **buffer;
     size_t row;
     uint32_t n_rows;
   } buffers[] = {
       {&self->x, h->n_embd, self->batch_size},
-      {&self->product, h->n_embd, self->batch_size},
+      {&self->product, h->n_embd, n_slice_rows},
       {&self->qkv, qkv_width (h), self->batch_size},
-      {&self->gate_up, 2 * (size_t) h->n_ff, n_ffn_rows},
+      {&self->gate_up, 2 * (size_t) h->n_ff, n_slice_rows},
       {&self->logits, h->n_vocab, self->n_logits},
   };
   size_t size = 0;
@@ -379,25 +379,26 @@ compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
   bn_profile_end_part (&self->profile, BN_PART_ATTENTION);
 }
 
-/* x += W_o sub_norm (attention) */
+/* x += W_o sub_norm (attention), for rows [first, first + n) */
 static void
-add_attention (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+add_attention (
+    BnTransformer *self, const BnLayer *layer, uint32_t first, uint32_t n_rows)
 {
   const BnHparams *h = &self->hparams;
-  const BnRows input = {self->qkv, qkv_width (h),
+  float *x = self->x + (size_t) first * h->n_embd;
+  const BnRows input = {self->qkv + first * qkv_width (h), qkv_width (h),
       .norm = h->has_sub_norms ? &layer->attn_sub_norm : NULL};
 
   multiply (self, self->product, &input, &layer->attn_output, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_OUTPUT);
-  self->backend->ops->add (
-      self->backend, self->x, self->product, h->n_embd, n_rows);
+  self->backend->ops->add (self->backend, x, self->product, h->n_embd, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
 /* x += W_down sub_norm (act (W_gate_up norm (x))), for rows [first, first + n)
- * that fit the buffers. */
+ */
 static void
-add_ffn_slice (
+add_ffn (
     BnTransformer *self, const BnLayer *layer, uint32_t first, uint32_t n_rows)
 {
   const BnHparams *h = &self->hparams;
@@ -420,13 +421,17 @@ add_ffn_slice (
   bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
-/* The rows between gate and down are the widest; a slice at a time keeps them
- * small, and in the cache. */
+/* What follows the attention sees a row by itself. A slice of them at a time
+ * keeps the rows between gate and down, the widest, few and in the cache. */
 static void
-add_ffn (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
+add_slices (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
 {
-  for (uint32_t first = 0; first < n_rows; first += FFN_ROWS)
-    add_ffn_slice (self, layer, first, MIN (FFN_ROWS, n_rows - first));
+  for (uint32_t first = 0; first < n_rows; first += SLICE_ROWS) {
+    const uint32_t n = MIN (SLICE_ROWS, n_rows - first);
+
+    add_attention (self, layer, first, n);
+    add_ffn (self, layer, first, n);
+  }
 }
 
 /* From here on the rows are those that need logits. */
@@ -470,8 +475,7 @@ compute_batch (BnTransformer *self)
     }
     if (n_rows == 0)
       return;
-    add_attention (self, layer, n_rows);
-    add_ffn (self, layer, n_rows);
+    add_slices (self, layer, n_rows);
   }
   compute_logits (self);
 }
