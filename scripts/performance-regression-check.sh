@@ -8,14 +8,18 @@ usage: scripts/performance-regression-check.sh [--update] [BUILD]
 
 Measures the program in BUILD (default: build) and compares with
 bench/regression-baseline.json: how fast the demo model's tokenizer encodes and
-decodes, how long it takes to load and to be found. Every figure is a ratio to
-a calibration loop (compression of the same text by zlib) that runs in turn
-with it, and the median of seven rounds, so that a machine that is slower or
-busy for a while gives the same. A figure that is worse than its baseline by
-more than its tolerance is a regression: exit status 1. Another build type or
-processor moves the ratios; there a baseline of its own is needed.
+decodes, how long it takes to load and to be found, and how many times faster
+than the C kernels each level of the processor (avx2, avx512, neon ...) computes
+prompts and answers of small random models, with one thread. Every figure is a
+ratio to something that runs in turn with it, a calibration loop (compression
+of the same text by zlib) or the C kernels, and the median of seven rounds, so
+that a machine that is slower or busy for a while gives the same. A figure that
+is worse than its baseline by more than its tolerance is a regression: exit
+status 1. A level without a baseline is shown and not judged. Another build type
+or processor moves the ratios; there a baseline of its own is needed.
 
-  --update   write what was measured as the new baseline
+  --update   write what was measured as the new baseline; levels that this
+             processor does not have keep theirs
 END
     exit 0 ;;
 esac
@@ -33,7 +37,7 @@ cd "$(dirname "$0")/.." || exit 2
   exit 2
 }
 exec python3 - "$build/tools/bitnet" "$update" <<'END'
-import json, os, statistics, subprocess, sys, tempfile, time, zlib
+import json, os, platform, statistics, subprocess, sys, tempfile, time, zlib
 
 TOOL, UPDATE = sys.argv[1], sys.argv[2] == 'yes'
 BASELINE = 'bench/regression-baseline.json'
@@ -42,7 +46,13 @@ ROUNDS = 7
 # milliseconds are mostly the system's, microseconds mostly chance.
 TOLERANCE = {'encode': .25, 'decode': .25, 'load': .5, 'discovery': 3.0,
              'cold': .75, 'disk': .75, 'memory': 3.0}
-RATES = ('encode', 'decode')  # more is better
+KERNEL_TOLERANCE = .25
+TIMES = ('load', 'discovery', 'cold', 'disk', 'memory')  # less is better
+# One model for products with ternary weights, one for those of blocks.
+MODELS = {'I2_S': ('--arch', 'bitnet-b1.58', '--type', 'I2_S'),
+          'Q4_K': ('--arch', 'llama', '--type', 'Q4_K')}
+LEVELS = {'x86_64': ('avx2', 'avx512'),
+          'aarch64': ('neon', 'dotprod', 'i8mm')}
 
 text = open('COPYING', 'rb').read() * 40
 
@@ -54,13 +64,14 @@ def calibrate():
     return len(text) / 1e6 / (time.process_time() - start)
 
 
-def bench(*arguments):
-    out = subprocess.run([TOOL, 'bench', '--json', '-m', 'data/demo.gguf',
-                          *arguments], check=True, capture_output=True)
+def bench(*arguments, model='data/demo.gguf', **variables):
+    out = subprocess.run([TOOL, 'bench', '--json', '-m', model, *arguments],
+                         check=True, stdout=subprocess.PIPE,
+                         env={**os.environ, **variables})
     return json.loads(out.stdout)
 
 
-def measure(path):
+def measure_tokenizer(path):
     """One round: rates by the calibration, times multiplied by it."""
     before = calibrate()
     tokens = bench('--tokenizer', '--cpu-time', '-r', '3', path)
@@ -70,37 +81,81 @@ def measure(path):
     figures['load'] = tokens['load_ms'] * speed
     for name in ('discovery', 'cold', 'disk', 'memory'):
         figures[name] = found[name + '_ms']['median'] * speed
+    return {name: figures[name] for name in TOLERANCE}
+
+
+def measure_level(model, level):
+    """Rates of a prompt and of an answer; None if the level is not here."""
+    out = bench('-t', '1', '-p', '128', '-n', '64', '-r', '3', model=model,
+                BITNET_CPU_MASK=level)
+    if level not in ('none', out['cpu_level']):
+        return None
+    return [row['median'] for row in out['results']]
+
+
+def measure_kernels(models):
+    """One round: rates of each level by those of the C kernels."""
+    figures = {}
+    for name, path in models.items():
+        slow = measure_level(path, 'none')
+        for level in LEVELS.get(platform.machine(), ()):
+            rates = measure_level(path, level)
+            for part, now, then in zip(('prefill', 'decode'), rates or (),
+                                       slow):
+                figures[f'{level} {name} {part}'] = now / then
     return figures
+
+
+def measure_all(folder):
+    """The median of the rounds, by the name of the figure."""
+    path = os.path.join(folder, 'text')
+    models = {name: os.path.join(folder, name) for name in MODELS}
+    with open(path, 'wb') as file:
+        file.write(text)
+    for name, model in models.items():
+        subprocess.run([TOOL, 'synth', '--preset', 'small', '--head', 'Q8_0',
+                        *MODELS[name], '-o', model], check=True,
+                       stderr=subprocess.DEVNULL)
+    rounds = [{**measure_tokenizer(path), **measure_kernels(models)}
+              for _ in range(ROUNDS)]
+    return {name: statistics.median(r[name] for r in rounds)
+            for name in rounds[0]}
+
+
+def judge(figures, baseline):
+    """Prints a line for each figure; the names of those that are worse."""
+    bad = []
+    print(f'{"figure":<20} {"baseline":>10} {"now":>10} {"change":>8} '
+          f'{"limit":>8}')
+    for name, now in figures.items():
+        if name not in baseline:
+            print(f'{name:<20} {"none":>10} {now:>10.4g}')
+            continue
+        then = baseline[name]
+        good, real = (then, now) if name not in TIMES else (now, then)
+        worse = good / max(real, 1e-9) - 1
+        limit = TOLERANCE.get(name, KERNEL_TOLERANCE)
+        mark = '  REGRESSION' if worse > limit else ''
+        bad += [name] if mark else []
+        print(f'{name:<20} {then:>10.4g} {now:>10.4g} {-worse:>+8.0%} '
+              f'{-limit:>+8.0%}{mark}')
+    return bad
 
 
 with tempfile.TemporaryDirectory() as folder:
     os.environ['BITNET_CACHE_DIR'] = folder
-    path = os.path.join(folder, 'text')
-    with open(path, 'wb') as file:
-        file.write(text)
-    rounds = [measure(path) for _ in range(ROUNDS)]
-figures = {name: statistics.median(r[name] for r in rounds)
-           for name in TOLERANCE}
-
+    os.environ.pop('BITNET_CPU_MASK', None)
+    figures = measure_all(folder)
+with open(BASELINE) as file:
+    baseline = json.load(file)
 if UPDATE:
+    baseline.update((n, float(f'{v:.4g}')) for n, v in figures.items())
     with open(BASELINE, 'w') as file:
-        json.dump({n: float(f'{v:.4g}') for n, v in figures.items()}, file,
-                  indent=2)
+        json.dump(baseline, file, indent=2)
         file.write('\n')
     print(f'wrote {BASELINE}')
     sys.exit(0)
-
-baseline = json.load(open(BASELINE))
-bad = 0
-print(f'{"figure":<12} {"baseline":>10} {"now":>10} {"change":>8} {"limit":>8}')
-for name, now in figures.items():
-    then = baseline[name]
-    good, real = (now, then) if name in RATES else (then, now)
-    worse = real / max(good, 1e-9) - 1
-    bad += worse > TOLERANCE[name]
-    print(f'{name:<12} {then:>10.4g} {now:>10.4g} {-worse:>+8.0%} '
-          f'{-TOLERANCE[name]:>+8.0%}'
-          f'{"  REGRESSION" if worse > TOLERANCE[name] else ""}')
-print('performance:', 'NOT GOOD' if bad else 'good')
+bad = judge(figures, baseline)
+print('performance:', 'NOT GOOD: ' + ', '.join(bad) if bad else 'good')
 sys.exit(1 if bad else 0)
 END
