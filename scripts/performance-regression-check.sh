@@ -9,7 +9,7 @@ usage: scripts/performance-regression-check.sh [--update] [BUILD]
 Measures the program in BUILD (default: build) and compares with
 bench/regression-baseline.json: how fast the demo model's tokenizer encodes and
 decodes, how long it takes to load and to be found, and how many times faster
-than the C kernels each level of the processor (avx2, avx512, neon ...) computes
+than the C kernels each level of the processor (avx2, avx512 ...) computes
 prompts and answers of small random models, with one thread. Every figure is a
 ratio to something that runs in turn with it, a calibration loop (compression
 of the same text by zlib) or the C kernels, and the median of seven rounds, so
@@ -51,7 +51,7 @@ TIMES = ('load', 'discovery', 'cold', 'disk', 'memory')  # less is better
 # One model for products with ternary weights, one for those of blocks.
 MODELS = {'I2_S': ('--arch', 'bitnet-b1.58', '--type', 'I2_S'),
           'Q4_K': ('--arch', 'llama', '--type', 'Q4_K')}
-LEVELS = {'x86_64': ('avx2', 'avx512'),
+LEVELS = {'x86_64': ('avx2', 'avx512', 'avx512vnni'),
           'aarch64': ('neon', 'dotprod', 'i8mm')}
 
 text = open('COPYING', 'rb').read() * 40
