@@ -46,7 +46,6 @@ typedef struct {
 
 typedef struct {
   BitnetEngine *engine;
-  guint n_vocab;
   GRand *rand;
   GCancellable *cancellable;
 } Bench;
@@ -99,25 +98,15 @@ read_parts (BitnetEngine *engine, guint64 ns[N_PARTS])
 static gboolean
 answer (Bench *self, guint n_prompt, guint n_generate, GError **error)
 {
-  g_autofree guint32 *prompt = g_new (guint32, n_prompt);
-  g_autoptr (BitnetParams) params = bitnet_params_new ();
-  g_autoptr (BitnetSequence) sequence = NULL;
-  guint32 token;
-  gssize n = -1;
+  g_autoptr (GPtrArray) sequences =
+      g_ptr_array_new_with_free_func (g_object_unref);
+  BitnetSequence *sequence = tool_submit_random (
+      self->engine, self->rand, n_prompt, n_generate, error);
 
-  for (guint i = 0; i < n_prompt; i++)
-    prompt[i] =
-        (guint32) g_rand_int_range (self->rand, 0, (gint32) self->n_vocab);
-  params->temperature = 0;
-  params->max_tokens = n_generate;
-  sequence = bitnet_engine_submit (
-      self->engine, NULL, prompt, n_prompt, params, error);
   if (sequence == NULL)
     return FALSE;
-  do
-    n = bitnet_sequence_take (sequence, &token, 1, self->cancellable, error);
-  while (n > 0);
-  return n == 0;
+  g_ptr_array_add (sequences, sequence);
+  return tool_take_all (sequences, self->cancellable, error);
 }
 
 /* One kind of request: n_prompt tokens and one of answer, or one and
@@ -233,7 +222,6 @@ open_engine (const Options *options, BitnetEngineOptions *engine_options,
   model = tool_engine_open_model (&options->engine, bench->cancellable, error);
   if (model == NULL)
     return FALSE;
-  bench->n_vocab = bitnet_model_get_vocab_size (model);
   engine_options->profile = TRUE;
   engine_options->n_sequences = 1;
   engine_options->drafts = -1; /* a pass is a token */

@@ -12,8 +12,7 @@
  *             one that took longest
  *
  * No prompt begins like another, so nothing comes from the cache. The first
- * run of each kind warms up and does not count. Greedy draws: about what the
- * programs of others measure, which draw nothing. */
+ * run of each kind warms up and does not count. */
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +31,6 @@
 enum {
   DEFAULT_PROMPT = 512,
   DEFAULT_GENERATE = 128,
-  TAKE_SIZE = 64,
   MAX_SEQUENCES = 256,
   MAX_DRAFTS = 16,
   NO_DRAFTS = -1,
@@ -152,43 +150,6 @@ print_foot (const Bench *self)
 
 /* ---- measuring ---- */
 
-static BitnetSequence *
-submit (Bench *self, BitnetEngine *engine, guint n_prompt, guint max_tokens,
-    GError **error)
-{
-  g_autofree guint32 *prompt = g_new (guint32, n_prompt);
-  g_autoptr (BitnetParams) params = bitnet_params_new ();
-  guint n_vocab = bitnet_model_get_vocab_size (self->model);
-
-  for (guint i = 0; i < n_prompt; i++)
-    prompt[i] = (guint32) g_rand_int_range (self->rand, 0, (gint32) n_vocab);
-  params->temperature = 0;
-  params->max_tokens = max_tokens;
-  return bitnet_engine_submit (engine, NULL, prompt, n_prompt, params, error);
-}
-
-/* Takes the tokens of all to their end, in turns: one whose tokens nobody
- * takes would be paused. */
-static gboolean
-take_all (Bench *self, GPtrArray *sequences, GError **error)
-{
-  guint32 tokens[TAKE_SIZE];
-  gboolean has_more = TRUE;
-
-  while (has_more) {
-    has_more = FALSE;
-    for (guint i = 0; i < sequences->len; i++) {
-      gssize n = bitnet_sequence_take (
-          sequences->pdata[i], tokens, TAKE_SIZE, self->cancellable, error);
-
-      if (n < 0)
-        return FALSE;
-      has_more |= n > 0;
-    }
-  }
-  return TRUE;
-}
-
 /* Tokens per second of one run. */
 static gboolean
 measure (Bench *self, BitnetEngine *engine, const Test *test, double *rate,
@@ -200,14 +161,14 @@ measure (Bench *self, BitnetEngine *engine, const Test *test, double *rate,
   guint64 ns = 0;
 
   for (guint i = 0; i < test->n_sequences; i++) {
-    BitnetSequence *sequence =
-        submit (self, engine, test->n_prompt, test->n_generate + 1, error);
+    BitnetSequence *sequence = tool_submit_random (
+        engine, self->rand, test->n_prompt, test->n_generate + 1, error);
 
     if (sequence == NULL)
       return FALSE;
     g_ptr_array_add (sequences, sequence);
   }
-  if (!take_all (self, sequences, error))
+  if (!tool_take_all (sequences, self->cancellable, error))
     return FALSE;
   for (guint i = 0; i < sequences->len; i++) {
     BitnetSequence *sequence = sequences->pdata[i];

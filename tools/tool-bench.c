@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memory, numbers and JSON of the measuring commands. */
+/* Memory, numbers, requests and JSON of the measuring commands. */
 #include "tool-bench.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "bitnet-tool.h"
+
+enum { TAKE_SIZE = 64 };
 
 guint64
 tool_get_peak_memory (void)
@@ -51,6 +53,43 @@ tool_check_range (
   tool_fail_usage (
       command, "--%s is %d, expected %d to %d", name, value, min, max);
   return FALSE;
+}
+
+BitnetSequence *
+tool_submit_random (BitnetEngine *engine, GRand *rand, guint n_prompt,
+    guint max_tokens, GError **error)
+{
+  g_autofree guint32 *prompt = g_new (guint32, n_prompt);
+  g_autoptr (BitnetParams) params = bitnet_params_new ();
+  BitnetModel *model = bitnet_engine_get_model (engine);
+  gint32 n_vocab = (gint32) bitnet_model_get_vocab_size (model);
+
+  for (guint i = 0; i < n_prompt; i++)
+    prompt[i] = (guint32) g_rand_int_range (rand, 0, n_vocab);
+  params->temperature = 0;
+  params->max_tokens = max_tokens;
+  return bitnet_engine_submit (engine, NULL, prompt, n_prompt, params, error);
+}
+
+gboolean
+tool_take_all (
+    const GPtrArray *sequences, GCancellable *cancellable, GError **error)
+{
+  guint32 tokens[TAKE_SIZE];
+  gboolean has_more = TRUE;
+
+  while (has_more) {
+    has_more = FALSE;
+    for (guint i = 0; i < sequences->len; i++) {
+      gssize n = bitnet_sequence_take (
+          sequences->pdata[i], tokens, TAKE_SIZE, cancellable, error);
+
+      if (n < 0)
+        return FALSE;
+      has_more |= n > 0;
+    }
+  }
+  return TRUE;
 }
 
 static int

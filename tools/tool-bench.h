@@ -2,6 +2,7 @@
 /* What the measuring commands share. */
 #pragma once
 
+#include <bitnet/bitnet.h>
 #include <json-glib/json-glib.h>
 
 enum {
@@ -23,6 +24,15 @@ GArray *tool_parse_numbers (
  * not. */
 gboolean tool_check_range (
     const char *command, const char *name, int value, int min, int max);
+
+/* Asks for max_tokens behind n_prompt random tokens. The draw is greedy: about
+ * what the programs of others measure, which draw nothing. */
+BitnetSequence *tool_submit_random (BitnetEngine *engine, GRand *rand,
+    guint n_prompt, guint max_tokens, GError **error);
+/* Takes the tokens of all (of BitnetSequence) to their end, in turns: one whose
+ * tokens nobody takes would be paused. */
+gboolean tool_take_all (
+    const GPtrArray *sequences, GCancellable *cancellable, GError **error);
 
 /* The runs of one test: an array of double, at least one, which is put in
  * rising order before anything is asked of it. */

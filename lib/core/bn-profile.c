@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The stopwatch behind bn-profile.h. */
-#define _GNU_SOURCE /* clock_gettime */
 #include "bn-profile.h"
 
-#include <time.h>
-
-static int64_t
-now_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
+#include "bn-clock.h"
 
 const char *
 bn_pass_part_name (BnPassPart part)
@@ -36,17 +26,17 @@ void
 bn_profile_begin (BnProfile *self)
 {
   if (self->is_on)
-    self->last_ns = now_ns ();
+    self->last_ns = bn_clock_now ();
 }
 
 void
 bn_profile_end_part (BnProfile *self, BnPassPart part)
 {
-  int64_t now;
+  uint64_t now;
 
   if (!self->is_on)
     return;
-  now = now_ns ();
-  self->ns[part] += (uint64_t) (now - self->last_ns);
+  now = bn_clock_now ();
+  self->ns[part] += now - self->last_ns;
   self->last_ns = now;
 }

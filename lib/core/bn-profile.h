@@ -22,7 +22,7 @@ typedef enum {
 
 typedef struct {
   gboolean is_on;
-  int64_t last_ns; /* when the last part ended */
+  uint64_t last_ns; /* when the last part ended */
   uint64_t ns[BN_N_PARTS];
 } BnProfile;
 

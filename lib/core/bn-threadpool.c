@@ -47,6 +47,7 @@
 #include <time.h>
 
 #include "bitnet-env.h"
+#include "bn-clock.h"
 #include "bn-cpu-topology.h"
 
 #define NS_PER_US 1000u
@@ -145,22 +146,6 @@ pause_cpu (void)
 #endif
 }
 
-static uint64_t
-read_clock (clockid_t clock)
-{
-  struct timespec now;
-
-  if (clock_gettime (clock, &now) != 0)
-    return 0;
-  return (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
-}
-
-static uint64_t
-now_ns (void)
-{
-  return read_clock (CLOCK_MONOTONIC);
-}
-
 /* ---- workers ---- */
 
 static void
@@ -229,7 +214,7 @@ is_called (struct Worker *worker)
 static void
 wait_for_call (struct Worker *worker)
 {
-  const uint64_t deadline = now_ns () + SPIN_NS;
+  const uint64_t deadline = bn_clock_now () + SPIN_NS;
 
   do {
     for (int i = 0; i < SPIN_BATCH; i++) {
@@ -239,7 +224,7 @@ wait_for_call (struct Worker *worker)
         return;
       pause_cpu ();
     }
-  } while (now_ns () < deadline);
+  } while (bn_clock_now () < deadline);
 
   pthread_mutex_lock (&pool.sleep_mutex);
   atomic_store (&worker->is_sleeping, true);
@@ -295,7 +280,7 @@ count_worker_time (uint32_t limit)
 
   for (uint32_t i = 1; i < limit; i++) {
     if (pthread_getcpuclockid (pool.workers[i]->thread, &clock) == 0)
-      sum += read_clock (clock);
+      sum += bn_clock_read (clock);
   }
   return sum;
 }
@@ -304,7 +289,7 @@ count_worker_time (uint32_t limit)
 static void
 note_lost (uint32_t limit, uint64_t ns)
 {
-  const uint64_t now = now_ns ();
+  const uint64_t now = bn_clock_now ();
   const uint64_t forgotten = (now - pool.lost_at) / FORGET;
 
   pool.lost_ns = ns + (pool.lost_ns > forgotten ? pool.lost_ns - forgotten : 0);
@@ -327,9 +312,9 @@ choose_limit (const BnThreadPool *self, size_t n_pieces)
   const uint32_t n_all =
       MIN (self->n_threads, 1 + atomic_load (&pool.n_workers));
 
-  if (pool.limit < n_all && now_ns () >= pool.pause_end) {
+  if (pool.limit < n_all && bn_clock_now () >= pool.pause_end) {
     pool.limit++;
-    pool.pause_end = now_ns () + pool.pause_ns;
+    pool.pause_end = bn_clock_now () + pool.pause_ns;
     if (pool.limit >= n_all)
       pool.limit = MAX_THREADS;
   }
@@ -341,7 +326,7 @@ choose_limit (const BnThreadPool *self, size_t n_pieces)
 static void
 wait_until_empty (uint32_t limit)
 {
-  const uint64_t begin = now_ns ();
+  const uint64_t begin = bn_clock_now ();
   uint64_t now, worked;
 
   do {
@@ -350,7 +335,7 @@ wait_until_empty (uint32_t limit)
         return;
       pause_cpu ();
     }
-    now = now_ns ();
+    now = bn_clock_now ();
   } while (now < begin + SPIN_NS);
 
   worked = count_worker_time (limit);
@@ -361,7 +346,7 @@ wait_until_empty (uint32_t limit)
   atomic_store (&pool.caller_sleeps, false);
   pthread_mutex_unlock (&pool.sleep_mutex);
   worked = count_worker_time (limit) - worked;
-  now = now_ns () - now;
+  now = bn_clock_now () - now;
   if (worked < now)
     note_lost (limit, now - worked);
 }
@@ -381,7 +366,7 @@ take_own_pieces (void)
       return n;
     pool.func (begin, n - begin < grain ? n : begin + grain, 0, pool.data);
     if (atomic_load_explicit (&pool.n_waiting, memory_order_relaxed) > 0
-        && now_ns () >= atomic_load (&pool.slice_end)) {
+        && bn_clock_now () >= atomic_load (&pool.slice_end)) {
       begin = atomic_exchange_explicit (&pool.next, n, memory_order_relaxed);
       return MIN (begin, n);
     }
@@ -426,11 +411,11 @@ take_idle_turn (const BnThreadPool *self)
 {
   const uintptr_t owner = atomic_load (&pool.turn);
   const unsigned epoch = atomic_load (&pool.epoch);
-  const uint64_t deadline = now_ns () + GAP_NS;
+  const uint64_t deadline = bn_clock_now () + GAP_NS;
 
   if (atomic_load (&pool.n_waiting) > 0)
     return false;
-  while (owner != 0 && now_ns () < deadline)
+  while (owner != 0 && bn_clock_now () < deadline)
     pause_cpu ();
   return !(owner & TURN_RUNS) && atomic_load (&pool.epoch) == epoch
          && swap_turn (owner, self);
@@ -450,10 +435,10 @@ static void
 wait_for_turn (BnThreadPool *self)
 {
   unsigned seen = atomic_load (&pool.epoch);
-  uint64_t seen_at = now_ns ();
+  uint64_t seen_at = bn_clock_now ();
 
   for (;;) {
-    const uint64_t now = now_ns ();
+    const uint64_t now = bn_clock_now ();
     const uintptr_t owner = atomic_load (&pool.turn);
     const unsigned epoch = atomic_load (&pool.epoch);
     const bool is_idle = epoch == seen && now >= seen_at + LOOK_NS / 2;
@@ -483,7 +468,7 @@ take_turn (BnThreadPool *self)
     return;
   pthread_mutex_lock (&pool.mutex);
   if (atomic_fetch_add (&pool.n_waiting, 1) == 0)
-    atomic_store (&pool.slice_end, now_ns () + SLICE_NS);
+    atomic_store (&pool.slice_end, bn_clock_now () + SLICE_NS);
   for (link = &pool.first_waiting; *link != NULL; link = &(*link)->next)
     ;
   self->next = NULL;
@@ -491,7 +476,7 @@ take_turn (BnThreadPool *self)
   wait_for_turn (self);
   pool.first_waiting = self->next;
   atomic_fetch_sub (&pool.n_waiting, 1);
-  atomic_store (&pool.slice_end, now_ns () + SLICE_NS);
+  atomic_store (&pool.slice_end, bn_clock_now () + SLICE_NS);
   if (pool.first_waiting != NULL)
     pthread_cond_signal (&pool.first_waiting->cond);
   pthread_mutex_unlock (&pool.mutex);
@@ -503,7 +488,7 @@ static void
 leave_turn (BnThreadPool *self)
 {
   if (atomic_load (&pool.n_waiting) == 0
-      || now_ns () < atomic_load (&pool.slice_end)) {
+      || bn_clock_now () < atomic_load (&pool.slice_end)) {
     atomic_store (&pool.turn, (uintptr_t) self);
     return;
   }
