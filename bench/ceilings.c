@@ -3,8 +3,7 @@
  * every speed is stated as a fraction of.
  *
  *   read    GB/s of plain sums over a buffer far larger than the caches
- *   stream  GB/s of the pattern of a matrix-vector product: tiles of four rows
- *           of 640 bytes, one after the other
+ *   stream  GB/s of the pattern of a matrix-vector product (probe.h)
  *   int8    GMAC/s of products of bytes summed to int32 in registers: vpdpbusd
  *           on 512 bits, maddubs on 256
  *
@@ -12,18 +11,16 @@
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
+#include "probe.h"
+
 enum {
   BUFFER_SIZE = 1 << 30,
   N_PASSES = 7,
-  N_LANES = 64, /* independent sums, enough to hide the latency */
-  ROW_LINES = 640 / 64,
-  TILE_ROWS = 4,
+  ALIGNMENT = 4096,
   N_PRODUCTS = 1 << 24, /* vector instructions of a pass of products */
   N_SUMS = 12,
 };
@@ -36,45 +33,16 @@ typedef struct {
 
 typedef void (*Work) (Part *part);
 
-#ifdef __x86_64__
-#define ANY_LEVEL __attribute__ ((target_clones ("avx512f", "avx2", "default")))
-#else
-#define ANY_LEVEL
-#endif
-
-ANY_LEVEL static void
+static void
 read_all (Part *part)
 {
-  const guint64 *words = (const void *) part->bytes;
-  gsize n_words = part->size / sizeof *words;
-  guint64 lanes[N_LANES] = {0};
-
-  for (gsize i = 0; i + N_LANES <= n_words; i += N_LANES) {
-    for (gsize lane = 0; lane < N_LANES; lane++)
-      lanes[lane] += words[i + lane];
-  }
-  for (gsize lane = 0; lane < N_LANES; lane++)
-    part->sum += lanes[lane];
+  part->sum += probe_read (part->bytes, part->size);
 }
 
-/* A cache line; the compiler makes it of what the level has. */
-typedef guint64 Line __attribute__ ((vector_size (64)));
-
-ANY_LEVEL static void
+static void
 stream_tiles (Part *part)
 {
-  const Line *line = (const void *) part->bytes;
-  const Line *end = line + part->size / sizeof *line;
-  Line sums[TILE_ROWS] = {0};
-
-  for (; line + TILE_ROWS * ROW_LINES <= end; line += TILE_ROWS * ROW_LINES) {
-    for (gsize at = 0; at < ROW_LINES; at++) {
-      for (gsize row = 0; row < TILE_ROWS; row++)
-        sums[row] ^= line[row * ROW_LINES + at];
-    }
-  }
-  for (gsize row = 0; row < TILE_ROWS; row++)
-    part->sum += sums[row][0];
+  part->sum += probe_stream (part->bytes, part->size);
 }
 
 #ifdef __x86_64__
@@ -145,7 +113,7 @@ run_task (gpointer data)
 static double
 measure (const guint8 *bytes, guint n_threads, Work work, guint64 *sum)
 {
-  const gsize size = BUFFER_SIZE / n_threads / N_LANES * N_LANES;
+  const gsize size = BUFFER_SIZE / n_threads / ALIGNMENT * ALIGNMENT;
   double best = G_MAXDOUBLE;
 
   for (int pass = 0; pass < N_PASSES; pass++) {
@@ -182,23 +150,6 @@ measure_products (const guint8 *bytes, guint n_threads, guint64 *sum)
   return 0;
 }
 
-static guint8 *
-make_buffer (void)
-{
-  guint8 *bytes = mmap (NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-  if (bytes == MAP_FAILED) {
-    perror ("ceilings");
-    return NULL;
-  }
-#ifdef MADV_HUGEPAGE
-  madvise (bytes, BUFFER_SIZE, MADV_HUGEPAGE);
-#endif
-  memset (bytes, 1, BUFFER_SIZE);
-  return bytes;
-}
-
 int
 main (int argc, char **argv)
 {
@@ -222,9 +173,11 @@ main (int argc, char **argv)
     g_printerr ("ceilings: %s\n", error ? error->message : "no threads");
     return 2;
   }
-  bytes = make_buffer ();
-  if (bytes == NULL)
+  bytes = probe_alloc (BUFFER_SIZE);
+  if (bytes == NULL) {
+    perror ("ceilings");
     return 1;
+  }
   if (json)
     puts ("[");
   for (guint n = 1; n <= (guint) n_threads; n++) {
@@ -240,6 +193,6 @@ main (int argc, char **argv)
   }
   if (json)
     puts ("]");
-  munmap (bytes, BUFFER_SIZE);
+  probe_free (bytes, BUFFER_SIZE);
   return sum == 0; /* the sums are used */
 }

@@ -5,7 +5,10 @@
  * is checked there.
  *
  *   checkkern                 check all
- *   checkkern --bench [NAME]  time what contains NAME, on each level
+ *   checkkern --bench [NAME]  time what contains NAME, on each level: ns, GB/s,
+ *                             and what part that is of the GB/s that one
+ *                             thread reads from memory (more than 100 % are
+ *                             bytes that lie in the caches)
  *
  * Set BITNET_CPU_MASK to leave levels out. */
 #include "checkkern.h"
@@ -17,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "kernels/bn-cpu.h"
+#include "probe.h"
+
+enum { PROBE_SIZE = 1 << 28 };
 
 typedef struct {
   const char *name;
@@ -33,6 +39,7 @@ typedef struct {
 static GArray *entries;
 static BnKernels tables[6]; /* C first */
 static guint n_tables;
+static double memory_rate; /* GB/s, for benchmarks */
 
 void
 check_add (const char *name, gsize slot, gsize size, CheckFunc check,
@@ -254,14 +261,31 @@ add_table (unsigned flags)
     n_tables++;
 }
 
+/* GB/s of one thread that reads far more than the caches hold. */
+static double
+measure_memory (void)
+{
+  uint8_t *bytes = probe_alloc (PROBE_SIZE);
+  uint64_t sum = 0;
+  double ns;
+
+  if (bytes == NULL)
+    g_error ("no memory for %d bytes", PROBE_SIZE);
+  ns = BENCH_NS (sum += probe_stream (bytes, PROBE_SIZE));
+  g_assert_cmpuint (sum, !=, 1); /* used, so that it is computed */
+  probe_free (bytes, PROBE_SIZE);
+  return PROBE_SIZE / ns;
+}
+
 void
 bench_report (const char *name, const char *what, const BnKernels *k, double ns,
     double bytes, double macs)
 {
-  g_print ("%-16s %-18s %-10s %12.0f ns", name, what,
+  g_print ("%-27s %-14s %-10s %10.0f ns", name, what,
       bn_cpu_level_name (k->cpu_flags), ns);
   if (bytes > 0)
-    g_print (" %8.2f GB/s", bytes / ns);
+    g_print (
+        " %8.2f GB/s %5.0f %%", bytes / ns, 100 * bytes / ns / memory_rate);
   if (macs > 0)
     g_print (" %8.2f GMAC/s", macs / ns);
   g_print ("\n");
@@ -270,6 +294,8 @@ bench_report (const char *name, const char *what, const BnKernels *k, double ns,
 static int
 run_benchmarks (const char *filter)
 {
+  memory_rate = measure_memory ();
+  g_print ("memory, one thread: %.1f GB/s\n", memory_rate);
   for (guint i = 0; i < entries->len; i++) {
     const Entry *entry = &g_array_index (entries, Entry, i);
 

@@ -76,6 +76,7 @@ gint64 check_time_ns (void);
     best_ns;                                                                   \
   })
 
-/* One line: name, what, level, ns, GB/s and GMAC/s (0: left out). */
+/* One line: name, what, level, ns, GB/s with their part of what one thread
+ * reads from memory, and GMAC/s (0: left out). */
 void bench_report (const char *name, const char *what, const BnKernels *k,
     double ns, double bytes, double macs);

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 source_root = pathlib.Path(sys.argv[1])
-FOLDERS = ("lib", "elements", "tools", "examples", "tests")
+FOLDERS = ("lib", "elements", "tools", "examples", "bench", "tests")
 
 
 def find_formatter():
