@@ -8,7 +8,9 @@
  *   checkkern --bench [NAME]  time what contains NAME, on each level: ns, GB/s,
  *                             and what part that is of the GB/s that one
  *                             thread reads from memory (more than 100 % are
- *                             bytes that lie in the caches)
+ *                             bytes that lie in the caches); what a level has
+ *                             from the one below is not repeated
+ *   checkkern --quick-bench [NAME]  the same with fewer sizes and runs
  *
  * Set BITNET_CPU_MASK to leave levels out. */
 #include "checkkern.h"
@@ -40,6 +42,8 @@ static GArray *entries;
 static BnKernels tables[6]; /* C first */
 static guint n_tables;
 static double memory_rate; /* GB/s, for benchmarks */
+
+gboolean bench_is_quick;
 
 void
 check_add (const char *name, gsize slot, gsize size, CheckFunc check,
@@ -292,16 +296,22 @@ bench_report (const char *name, const char *what, const BnKernels *k, double ns,
 }
 
 static int
-run_benchmarks (const char *filter)
+run_benchmarks (const char *filter, gboolean is_quick)
 {
+  bench_is_quick = is_quick;
   memory_rate = measure_memory ();
-  g_print ("memory, one thread: %.1f GB/s\n", memory_rate);
+  g_print ("memory, one thread: %.1f GB/s; levels:", memory_rate);
+  for (guint table = 0; table < n_tables; table++)
+    g_print (" %s", bn_cpu_level_name (tables[table].cpu_flags));
+  g_print ("\n");
   for (guint i = 0; i < entries->len; i++) {
     const Entry *entry = &g_array_index (entries, Entry, i);
 
     if (!entry->bench || (filter && !strstr (entry->name, filter)))
       continue;
     for (guint table = 0; table < n_tables; table++) {
+      if (is_inherited (table, entry))
+        continue;
       entry->bench (&tables[table], &tables[0], entry->data);
       guard_free_all ();
     }
@@ -325,8 +335,9 @@ main (int argc, char **argv)
   add_table (BN_CPU_AVX2 | BN_CPU_NEON);
   add_table (BN_CPU_AVX2 | BN_CPU_AVX512 | BN_CPU_NEON | BN_CPU_DOTPROD);
   add_table (~0u);
-  if (argc > 1 && strcmp (argv[1], "--bench") == 0)
-    return run_benchmarks (argc > 2 ? argv[2] : NULL);
+  if (argc > 1 && g_str_has_suffix (argv[1], "bench"))
+    return run_benchmarks (
+        argc > 2 ? argv[2] : NULL, strcmp (argv[1], "--quick-bench") == 0);
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/kernels/completeness", test_completeness);

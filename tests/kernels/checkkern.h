@@ -59,11 +59,14 @@ void check_near (
 /* Processor time of this thread in nanoseconds. */
 gint64 check_time_ns (void);
 
+/* Fewer sizes and runs. */
+extern gboolean bench_is_quick;
+
 /* Nanoseconds for one call: the least of several measurements. */
 #define BENCH_NS(statement)                                                    \
   ({                                                                           \
     double best_ns = 1e30;                                                     \
-    for (int run = 0; run < 10; run++) {                                       \
+    for (int run = 0; run < (bench_is_quick ? 2 : 10); run++) {                \
       gint64 begin_ns = check_time_ns (), spent_ns;                            \
       guint n_calls = 0;                                                       \
       do {                                                                     \
