@@ -600,10 +600,10 @@ main (int argc, char **argv)
   g_test_add_func ("/quants/rounding", test_rounding);
   g_test_add_func ("/quants/ternary-rows", test_ternary_rows);
   g_test_add_func ("/quants/ternary-rows/refused", test_ternary_rows_refused);
-  g_test_add_func ("/quants/i2s", test_i2s);
-  g_test_add_func ("/quants/tl1", test_tl1);
-  g_test_add_func ("/quants/tl2", test_tl2);
-  g_test_add_func ("/quants/tl-presets", test_tl_presets);
+  g_test_add_func ("/quants/C57/i2s", test_i2s);
+  g_test_add_func ("/quants/C57/tl1", test_tl1);
+  g_test_add_func ("/quants/C57/tl2", test_tl2);
+  g_test_add_func ("/quants/C57/tl-presets", test_tl_presets);
   g_test_add_func ("/quants/activations", test_activations);
   g_test_add_func ("/quants/products", test_products);
   return g_test_run ();

@@ -404,7 +404,7 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   engine_fixture_set_up ();
-  g_test_add_func ("/engine/devices", test_devices);
+  g_test_add_func ("/engine/C37/devices", test_devices);
   g_test_add_func ("/engine/options", test_options);
   g_test_add_func ("/engine/claimed-context", test_claimed_context);
   g_test_add_func ("/engine/reasons", test_reasons);
@@ -414,7 +414,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/load-fails", test_load_fails);
   g_test_add_func ("/engine/drop", test_drop);
   g_test_add_func ("/engine/many-threads", test_many_threads);
-  g_test_add_func ("/engine/stats", test_stats);
+  g_test_add_func ("/engine/C64/stats", test_stats);
   status = g_test_run ();
   engine_fixture_tear_down ();
   return status;

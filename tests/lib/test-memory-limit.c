@@ -328,7 +328,7 @@ main (int argc, char **argv)
         g_strconcat ("/memory-limit/available/", cases[i].name, NULL);
     g_test_add_data_func (path, GUINT_TO_POINTER (i), test_available);
   }
-  g_test_add_func ("/memory-limit/check", test_check);
+  g_test_add_func ("/memory-limit/C64/check", test_check);
   g_test_add_func ("/memory-limit/variable", test_variable);
   g_test_add_func ("/memory-limit/load-again", test_load_again);
   g_test_add_data_func ("/memory-limit/sparse-file",
