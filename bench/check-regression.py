@@ -355,12 +355,16 @@ def read_json(path):
 
 
 def update(options, figures):
-    """What was measured replaces what was known; other levels stay."""
+    """What was measured replaces what was known of the same levels or models,
+    the first words of names; others stay."""
     merged = {}
     if options.baseline.exists():
         merged = read_json(options.baseline)[1]
     for group, found in figures.items():
-        merged.setdefault(group, {}).update(found)
+        heads = {name.split()[0] for name in found}
+        kept = {name: value for name, value in merged.get(group, {}).items()
+                if name.split()[0] not in heads}
+        merged[group] = {**found, **kept}
     write_json(options.baseline, get_processor(), merged)
     print(f"wrote {options.baseline}")
     return 0

@@ -59,10 +59,11 @@ def check_changed(name, group, figure, factor, expected):
 
 
 def check_update():
-    """New figures replace theirs, others stay."""
+    """New figures replace those of their level, others stay."""
     baseline = pathlib.Path(folder, "baseline.json")
     baseline.write_text(json.dumps(
-        {"machine": "m", "kernels": {"i8mm add 6912": 2, "avx2 add 6912": 3}}))
+        {"machine": "m", "kernels": {"i8mm add 6912": 2, "avx2 add 6912": 3,
+                                     "avx2 no-more 6912": 5}}))
     result = judge({"machine": "m", "kernels": {"avx2 add 6912": 4.00001}},
                    "--baseline", baseline, "--update")
     found = json.loads(baseline.read_text())
