@@ -33,6 +33,13 @@ prefetch (const void *p, size_t distance)
   __builtin_prefetch ((const void *) ((uintptr_t) p + distance));
 }
 
+/* The same, no nearer than the second level cache. */
+BN_INLINE void
+prefetch_second_level (const void *p, size_t distance)
+{
+  __builtin_prefetch ((const void *) ((uintptr_t) p + distance), 0, 2);
+}
+
 BN_INLINE float
 load_f16 (const void *p)
 {

@@ -78,3 +78,11 @@ floats_sum (Floats v)
 
   return vget_lane_f32 (two, 0) + vget_lane_f32 (two, 1);
 }
+
+/* The sums of four vectors. */
+BN_INLINE void
+floats_sum_4 (float sums[4], const Floats v[4])
+{
+  for (int i = 0; i < 4; i++)
+    sums[i] = floats_sum (v[i]);
+}

@@ -171,6 +171,25 @@ floats_sum (Floats v)
   return sum_f32 (_mm256_add_ps (_mm512_castps512_ps256 (v), high));
 }
 
+/* The sums of four vectors, each in the order of floats_sum(). */
+BN_INLINE void
+floats_sum_4 (float sums[4], const Floats v[4])
+{
+  const __m512i first_lanes =
+      _mm512_setr_epi32 (0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  __m512 v01 = _mm512_add_ps (_mm512_shuffle_f32x4 (v[0], v[1], 0x44),
+      _mm512_shuffle_f32x4 (v[0], v[1], 0xee));
+  __m512 v23 = _mm512_add_ps (_mm512_shuffle_f32x4 (v[2], v[3], 0x44),
+      _mm512_shuffle_f32x4 (v[2], v[3], 0xee));
+  __m512 sum = _mm512_add_ps (_mm512_shuffle_f32x4 (v01, v23, 0x88),
+      _mm512_shuffle_f32x4 (v01, v23, 0xdd));
+
+  sum = _mm512_add_ps (sum, _mm512_permute_ps (sum, 0x4e));
+  sum = _mm512_add_ps (sum, _mm512_permute_ps (sum, 0xb1));
+  _mm_storeu_ps (
+      sums, _mm512_castps512_ps128 (_mm512_permutexvar_ps (first_lanes, sum)));
+}
+
 #else
 
 enum { FLOATS = 8 };
@@ -297,6 +316,22 @@ BN_INLINE float
 floats_sum (Floats v)
 {
   return sum_f32 (v);
+}
+
+/* The sums of four vectors, each in the order of floats_sum(). */
+BN_INLINE void
+floats_sum_4 (float sums[4], const Floats v[4])
+{
+  __m256 v01 = _mm256_add_ps (_mm256_permute2f128_ps (v[0], v[1], 0x20),
+      _mm256_permute2f128_ps (v[0], v[1], 0x31));
+  __m256 v23 = _mm256_add_ps (_mm256_permute2f128_ps (v[2], v[3], 0x20),
+      _mm256_permute2f128_ps (v[2], v[3], 0x31));
+  __m256 sum = _mm256_add_ps (
+      _mm256_shuffle_ps (v01, v23, 0x44), _mm256_shuffle_ps (v01, v23, 0xee));
+
+  sum = _mm256_hadd_ps (sum, sum); /* v0, v2, ... v1, v3, ... */
+  _mm_storeu_ps (sums, _mm_unpacklo_ps (_mm256_castps256_ps128 (sum),
+                           _mm256_extractf128_ps (sum, 1)));
 }
 
 #endif
