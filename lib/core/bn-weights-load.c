@@ -249,22 +249,35 @@ unpack_rows (const BnLoader *loader, Job *job, uint8_t *codes, float *scales)
   return job->finding == FINDING_NONE;
 }
 
-/* Looks for code 3 in rows of I2_S that are used where they lie. */
+/* Codes of rows that are used where they lie are only looked at, for code 3.
+ * Row scales of IQ2_BN are in front of the codes. */
 static gboolean
-check_i2s_rows (Job *job, float *scales)
+check_file_rows (Job *job, float *scales)
 {
   const BnBoundMatrix *matrix = job->matrix;
-  const size_t row_size = matrix->n_cols / 4;
-  const size_t begin = job->row_begin * row_size;
-  const size_t size = (job->row_end - job->row_begin) * row_size;
-  const size_t bad = bn_i2s_find_bad (matrix->tensor->data + begin, size);
+  const BnGgufTensor *tensor = matrix->tensor;
+  const size_t n_codes = matrix->n_cols / 4;
+  const size_t header = tensor->type == BN_TYPE_IQ2_BN ? sizeof (float) : 0;
 
-  if (bad < size) {
-    job->finding = FINDING_CODE;
-    job->offset = begin + bad;
-  } else {
-    set_tensor_scale (job, scales);
+  for (uint32_t row = job->row_begin; row < job->row_end; row++) {
+    float *scale = &scales[row - job->row_begin];
+    size_t bad;
+
+    job->offset = row * (uint64_t) (header + n_codes);
+    memcpy (scale, tensor->data + job->offset, header);
+    if (header > 0 && !isfinite (*scale)) {
+      job->finding = FINDING_NOT_FINITE;
+      return FALSE;
+    }
+    bad = bn_i2s_find_bad (tensor->data + job->offset + header, n_codes);
+    if (bad < n_codes) {
+      job->finding = FINDING_CODE;
+      job->offset += header > 0 ? 0 : bad;
+      return FALSE;
+    }
   }
+  if (header == 0)
+    set_tensor_scale (job, scales);
   return job->finding == FINDING_NONE;
 }
 
@@ -278,7 +291,7 @@ load_ternary_rows (Loading *self, Job *job, uint32_t worker)
   BnBackend *backend = self->loader->weights->backend;
 
   if (linear != NULL && job->matrix->packed_size == 0) {
-    if (!check_i2s_rows (job, scales))
+    if (!check_file_rows (job, scales))
       return;
   } else if (!unpack_rows (self->loader, job, codes, scales)
              || linear == NULL) {
@@ -576,9 +589,9 @@ drop_folded_scales (BnLoader *self)
   }
 }
 
-/* Whether there is memory for it. */
+/* Whether there is memory for what is planned. */
 static gboolean
-check_memory (BnLoader *self)
+check_memory (BnLoader *self, GError **error)
 {
   BnMemoryNeed need = *self->need;
 
@@ -589,8 +602,26 @@ check_memory (BnLoader *self)
     if (matrix->linear != NULL && matrix->packed_size == 0)
       need.mapped += matrix->tensor->size;
   }
-  self->has_failed = !bn_memory_check (
-      "", bn_gguf_get_path (self->weights->gguf), &need, self->error);
+  return bn_memory_check (
+      "", bn_gguf_get_path (self->weights->gguf), &need, error);
+}
+
+/* A plan for which there is memory: if packed weights do not fit, with the
+ * file's rows, which may take less and need no address space. */
+static gboolean
+plan_within_memory (BnLoader *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->weights->memory_size = plan_memory (self);
+  self->has_failed = !check_memory (self, &error);
+  if (self->has_failed && self->repack == BN_REPACK_AUTO) {
+    self->repack = BN_REPACK_NEVER;
+    self->weights->memory_size = plan_memory (self);
+    self->has_failed = !check_memory (self, NULL);
+  }
+  if (self->has_failed)
+    g_propagate_error (self->error, g_steal_pointer (&error));
   return !self->has_failed;
 }
 
@@ -603,8 +634,7 @@ bn_loader_run (BnLoader *self)
 
   if (self->has_failed)
     return;
-  weights->memory_size = plan_memory (self);
-  if (!check_memory (self))
+  if (!plan_within_memory (self))
     return;
   weights->memory = backend->ops->alloc (backend, weights->memory_size);
   if (weights->memory == NULL) {

@@ -204,6 +204,20 @@ bind_rope_freqs (BnLoader *self)
   }
 }
 
+/* Whether the file's rows are those of BnKernels.in_place. */
+static gboolean
+lies_in_file (const BnLoader *self, BnType type, uint32_t n_cols)
+{
+  switch (type) {
+    case BN_TYPE_I2_S:
+      return self->i2s_layout == BN_I2S_A && n_cols % BN_I2S_COLS == 0;
+    case BN_TYPE_IQ2_BN:
+      return TRUE;
+    default:
+      return !bn_pack_is_ternary (bn_weights_pack (type));
+  }
+}
+
 static void
 bind_matrix (BnLoader *self, BnLinear *linear, const BnGgufTensor *tensor,
     uint32_t n_cols, uint32_t n_rows)
@@ -221,10 +235,7 @@ bind_matrix (BnLoader *self, BnLinear *linear, const BnGgufTensor *tensor,
     linear->matrix.n_rows = n_rows;
     linear->matrix.n_cols = n_cols;
     linear->scale = 1;
-    linear->lies_in_file =
-        !bn_pack_is_ternary (linear->matrix.pack)
-        || (tensor->type == BN_TYPE_I2_S && self->i2s_layout == BN_I2S_A
-            && n_cols % BN_I2S_COLS == 0);
+    linear->lies_in_file = lies_in_file (self, tensor->type, n_cols);
   }
   g_array_append_val (self->matrices, matrix);
 }

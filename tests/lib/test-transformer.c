@@ -627,7 +627,7 @@ static void
 test_repack (void)
 {
   const BnType types[] = {
-      BN_TYPE_Q8_0, BN_TYPE_Q4_0, BN_TYPE_F16, BN_TYPE_I2_S};
+      BN_TYPE_Q8_0, BN_TYPE_Q4_0, BN_TYPE_F16, BN_TYPE_I2_S, BN_TYPE_IQ2_BN};
   uint32_t tokens[N_TOKENS];
 
   fill_prompt (tokens, N_TOKENS, 10);

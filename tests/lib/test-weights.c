@@ -15,11 +15,14 @@
 /* By number of threads; a transformer needs its backend. */
 static BnBackend *backends[8];
 
+static BnRepack repack; /* of what is loaded */
+
 static BnTransformer *
 load (BnGguf *gguf, guint n_threads, BnProgressFunc progress,
     gpointer progress_data, GCancellable *cancellable, GError **error)
 {
-  const BnTransformerOptions options = {.batch_size = 4, .context_size = 64};
+  const BnTransformerOptions options = {
+      .batch_size = 4, .context_size = 64, .repack = repack};
 
   if (backends[n_threads] == NULL)
     backends[n_threads] = bn_cpu_backend_new (NULL, n_threads);
@@ -371,6 +374,9 @@ test_damage (gconstpointer data)
   g_assert_no_error (error);
 
   check_refused (damaged, damage_cases[i].code, damage_cases[i].text);
+  repack = BN_REPACK_NEVER;
+  check_refused (damaged, damage_cases[i].code, damage_cases[i].text);
+  repack = BN_REPACK_AUTO;
   where = g_strdup_printf ("tensor %s at offset %" G_GUINT64_FORMAT ":",
       damage_cases[i].tensor, offset);
   check_refused (damaged, damage_cases[i].code, where);
@@ -472,6 +478,44 @@ test_cancel (void)
   }
 }
 
+/* A backend whose packed weights fit nowhere. */
+static size_t
+need_much (BnBackend *backend, BnLinear *linear, BnRepack mode)
+{
+  const size_t size =
+      backends[1]->ops->linear_init (backend, linear, BN_REPACK_NEVER);
+
+  return mode == BN_REPACK_NEVER ? size : (size_t) 1 << 52;
+}
+
+static void
+test_too_much (void)
+{
+  const TinySpec spec = {.arch = "llama", .type = BN_TYPE_Q8_0};
+  g_autoptr (TinyModel) model = tiny_model_new (&spec);
+  g_autoptr (BnGguf) gguf = tiny_model_open (model);
+  g_autoptr (BnBackend) backend = bn_cpu_backend_new (NULL, 1);
+  BnBackendOps ops = *backend->ops;
+  BnTransformerOptions options = {.batch_size = 4};
+  g_autoptr (GError) error = NULL;
+  BnTransformer *transformer;
+
+  if (backends[1] == NULL)
+    backends[1] = bn_cpu_backend_new (NULL, 1);
+  ops.linear_init = need_much;
+  backend->ops = &ops;
+  g_setenv ("BITNET_MEMORY_LIMIT", "1000", TRUE);
+  transformer =
+      bn_transformer_new (gguf, backend, &options, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  bn_transformer_free (transformer);
+  options.repack = BN_REPACK_ALWAYS;
+  g_assert_null (
+      bn_transformer_new (gguf, backend, &options, NULL, NULL, NULL, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY);
+  g_unsetenv ("BITNET_MEMORY_LIMIT");
+}
+
 #define ADD_CASES(prefix, cases, test)                                         \
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {                           \
     g_autofree char *path = g_strconcat (prefix, cases[i].name, NULL);         \
@@ -490,6 +534,7 @@ main (int argc, char **argv)
   g_test_add_func ("/weights/activation", test_activation);
   g_test_add_func ("/weights/unknown-part", test_unknown_part);
   g_test_add_func ("/weights/first-damage", test_first_damage);
+  g_test_add_func ("/weights/too-much", test_too_much);
   g_test_add_func ("/weights/progress", test_progress);
   g_test_add_func ("/weights/cancel", test_cancel);
   status = g_test_run ();
