@@ -40,8 +40,8 @@ enum {
   HALF_COLS = PLANES * VECTOR,
   DENSE_COLS = 2 * HALF_COLS,
   DENSE_BYTES = 5 * VECTOR,
-  FILE_COLS = 4 * VECTOR, /* of a vector of a file's row */
-  PREFETCH = 4096,        /* ahead of the stream: over the end of a page */
+  PREFETCH = 4096,      /* ahead of the stream: over the end of a page */
+  FILE_PREFETCH = 8192, /* ahead of four rows side by side */
 };
 
 typedef __m512i Sums[MAX_ACTS][TILE_ROWS];
@@ -282,84 +282,71 @@ dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
   store_sums (lanes, sums[0], n_acts);
 }
 
-/* The file's rows */
+/* The file's rows. 128 columns are two vectors of codes in the order of the
+ * columns, so that activations are loaded as they lie: each part of a vector
+ * gets the bytes that hold it and shifts its own codes down. */
 
-/* 64 bytes of a row from byte at on, zeros behind its end */
+enum { FILE_COLS = 2 * VECTOR, FILE_BYTES = FILE_COLS / 4 };
+
+typedef __m512i (*LoadCodes) (const uint8_t *bytes, int half);
+
+/* I2_S: 32 bytes hold four times 32 columns, the first in the top bits. */
 BN_INLINE __m512i
-load_file (const uint8_t *row, size_t at, size_t row_end)
+load_i2s (const uint8_t *bytes, int half)
 {
-  if (row_end - at >= VECTOR)
-    return load_512 (row + at);
-  return _mm512_maskz_loadu_epi8 (~0ull >> (VECTOR - (row_end - at)), row + at);
+  const __m512i shifts =
+      _mm512_inserti64x4 (_mm512_set1_epi16 ((short) (half ? 2 : 6)),
+          _mm256_set1_epi16 ((short) (half ? 0 : 4)), 1);
+  const __m512i packed = _mm512_broadcast_i64x4 (load_256 (bytes));
+
+  return _mm512_and_si512 (
+      _mm512_srlv_epi16 (packed, shifts), _mm512_set1_epi8 (3));
 }
 
-/* Activations of the four groups of codes of a vector of I2_S: two blocks of
- * 128 columns, 32 of each. */
-BN_INLINE void
-load_acts_i2s (__m512i a[4], const int8_t *q)
+/* IQ2_BN: 16 bytes hold four times 16 columns, the first in the lowest bits. */
+BN_INLINE __m512i
+load_iq2_bn (const uint8_t *bytes, int half)
 {
+  const __m512i shifts = _mm512_setr_epi64 (0, 0, 0x0002000200020002,
+      0x0002000200020002, 0x0004000400040004, 0x0004000400040004,
+      0x0006000600060006, 0x0006000600060006);
+  const __m512i packed =
+      _mm512_broadcast_i32x4 (load_128 (bytes + half * (FILE_BYTES / 2)));
+
+  return _mm512_and_si512 (
+      _mm512_srlv_epi16 (packed, shifts), _mm512_set1_epi8 (3));
+}
+
+BN_INLINE void
+add_file_codes (Sums sums, const uint8_t *const rows[TILE_ROWS], size_t at,
+    const int8_t *const *q, const int n_acts, const int half, LoadCodes load)
+{
+  __m512i codes[TILE_ROWS];
+
 #pragma GCC unroll 4
-  for (int group = 0; group < 4; group++)
-    a[group] =
-        _mm512_inserti64x4 (_mm512_castsi256_si512 (load_256 (q + 32 * group)),
-            load_256 (q + 128 + 32 * group), 1);
+  for (int row = 0; row < TILE_ROWS; row++)
+    codes[row] = load (rows[row] + at, half);
+#pragma GCC unroll 4
+  for (int i = 0; i < n_acts; i++)
+    add_products (sums, codes, i, load_512 (q[i] + 4 * at + half * VECTOR));
 }
 
-/* The same of IQ2_BN: four blocks of 64 columns, 16 of each. */
-BN_INLINE void
-load_acts_iq2_bn (__m512i a[4], const int8_t *q)
-{
-  const __m512i q0 = load_512 (q), q1 = load_512 (q + VECTOR);
-  const __m512i q2 = load_512 (q + 2 * VECTOR), q3 = load_512 (q + 3 * VECTOR);
-  const __m512i low01 = _mm512_shuffle_i64x2 (q0, q1, 0x44);
-  const __m512i low23 = _mm512_shuffle_i64x2 (q2, q3, 0x44);
-  const __m512i high01 = _mm512_shuffle_i64x2 (q0, q1, 0xee);
-  const __m512i high23 = _mm512_shuffle_i64x2 (q2, q3, 0xee);
-
-  a[0] = _mm512_shuffle_i64x2 (low01, low23, 0x88);
-  a[1] = _mm512_shuffle_i64x2 (low01, low23, 0xdd);
-  a[2] = _mm512_shuffle_i64x2 (high01, high23, 0x88);
-  a[3] = _mm512_shuffle_i64x2 (high01, high23, 0xdd);
-}
-
-typedef void (*LoadActs) (__m512i a[4], const int8_t *q);
-
-/* is_msb_first: group 0 is in the top bits. */
 BN_INLINE void
 dot_file (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
-    const int8_t *const *q, uint32_t n_cols, const int n_acts,
-    LoadActs load_acts, int is_msb_first)
+    const int8_t *const *q, uint32_t n_cols, const int n_acts, LoadCodes load)
 {
-  const __m512i code_mask = _mm512_set1_epi8 (3);
   const size_t row_size = n_cols / 4;
   Sums sums[2] = {0};
+  size_t at = 0;
 
-  for (size_t at = 0; at < row_size; at += VECTOR) {
-    __m512i packed[TILE_ROWS], a[MAX_ACTS][4];
-
-#pragma GCC unroll 4
-    for (int row = 0; row < TILE_ROWS; row++)
-      packed[row] = load_file (rows[row], at, row_size);
-#pragma GCC unroll 4
-    for (int row = 0; row < TILE_ROWS; row++)
-      prefetch (rows[0] + 4 * at + row * VECTOR, PREFETCH);
-#pragma GCC unroll 4
-    for (int i = 0; i < n_acts; i++)
-      load_acts (a[i], q[i] + 4 * at);
-#pragma GCC unroll 4
-    for (int group = 0; group < 4; group++) {
-      const unsigned shift = is_msb_first ? 6 - 2 * group : 2 * group;
-      __m512i codes[TILE_ROWS];
-
-#pragma GCC unroll 4
-      for (int row = 0; row < TILE_ROWS; row++)
-        codes[row] = _mm512_and_si512 (
-            _mm512_srli_epi16 (packed[row], shift), code_mask);
-#pragma GCC unroll 4
-      for (int i = 0; i < n_acts; i++)
-        add_products (sums[n_acts == 1 ? group % 2 : 0], codes, i, a[i][group]);
-    }
+  for (; at + FILE_BYTES <= row_size; at += FILE_BYTES) {
+    prefetch (rows[0] + TILE_ROWS * at, FILE_PREFETCH);
+    prefetch (rows[0] + TILE_ROWS * at + VECTOR, FILE_PREFETCH);
+    add_file_codes (sums[0], rows, at, q, n_acts, 0, load);
+    add_file_codes (sums[n_acts == 1 ? 1 : 0], rows, at, q, n_acts, 1, load);
   }
+  if (at < row_size)
+    add_file_codes (sums[0], rows, at, q, n_acts, 0, load);
   if (n_acts == 1) {
 #pragma GCC unroll 4
     for (int row = 0; row < TILE_ROWS; row++)
@@ -372,14 +359,14 @@ BN_INLINE void
 dot_i2s (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     const int8_t *const *q, uint32_t n_cols, int n_acts)
 {
-  dot_file (lanes, rows, q, n_cols, n_acts, load_acts_i2s, 1);
+  dot_file (lanes, rows, q, n_cols, n_acts, load_i2s);
 }
 
 BN_INLINE void
 dot_iq2_bn (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     const int8_t *const *q, uint32_t n_cols, int n_acts)
 {
-  dot_file (lanes, rows, q, n_cols, n_acts, load_acts_iq2_bn, 0);
+  dot_file (lanes, rows, q, n_cols, n_acts, load_iq2_bn);
 }
 
 #define DENSE ((Form){dot_dense, dense_row_size, 0})

@@ -45,11 +45,30 @@ bytes_load (const void *p)
   return _mm512_loadu_si512 (p);
 }
 
-/* n < BLOCK_BYTES bytes and zeros */
+/* The bytes at p for each part of a vector that is n_parts of them. */
 BN_INLINE Bytes
-bytes_load_some (const void *p, size_t n)
+bytes_repeat (const void *p, int n_parts)
 {
-  return _mm512_maskz_loadu_epi8 (~0ull >> (BLOCK_BYTES - n), p);
+  if (n_parts == 2)
+    return _mm512_broadcast_i64x4 (load_256 (p));
+  return _mm512_broadcast_i32x4 (load_128 (p));
+}
+
+/* Bytes with a shift of their own for each part; 32 bits at a time, because
+ * AVX2 has no others. What comes into a byte from the next is masked away. */
+BN_INLINE Bytes
+bytes_shift_parts (Bytes v, const int n_parts, int first, int step)
+{
+  const int half = first + n_parts / 2 * step;
+  const int second = n_parts == 2 ? first : first + step;
+
+  return _mm512_srlv_epi32 (
+      v, _mm512_inserti64x4 (
+             _mm512_castsi256_si512 (_mm256_inserti128_si256 (
+                 _mm256_set1_epi32 (first), _mm_set1_epi32 (second), 1)),
+             _mm256_inserti128_si256 (_mm256_set1_epi32 (half),
+                 _mm_set1_epi32 (half + second - first), 1),
+             1));
 }
 
 BN_INLINE void
@@ -115,11 +134,19 @@ bytes_load (const void *p)
   return load_256 (p);
 }
 
-/* 16 bytes, the only part of a block a row ends with, and zeros */
+/* See above. */
 BN_INLINE Bytes
-bytes_load_some (const void *p, size_t n)
+bytes_repeat (const void *p, int n_parts)
 {
-  return _mm256_zextsi128_si256 (load_128 (p));
+  return _mm256_broadcastsi128_si256 (load_128 (p));
+}
+
+BN_INLINE Bytes
+bytes_shift_parts (Bytes v, const int n_parts, int first, int step)
+{
+  return _mm256_srlv_epi32 (
+      v, _mm256_inserti128_si256 (
+             _mm256_set1_epi32 (first), _mm_set1_epi32 (first + step), 1));
 }
 
 BN_INLINE void
@@ -164,6 +191,8 @@ store_lanes (int32_t lanes[8], Bytes sums)
 
 enum {
   BLOCK_COLS = 4 * BLOCK_BYTES,
+  LINE = 64,
+  PREFETCH = 8192, /* ahead of rows side by side in the file */
   TILE_BLOCK = TILE_ROWS * BLOCK_BYTES, /* bytes of a block of all rows */
 };
 
@@ -235,57 +264,49 @@ pack_ternary (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
 /* How rows are read. */
 typedef struct {
   size_t step;     /* bytes from a block of a row to the next */
-  int piece;       /* consecutive columns in a vector of codes */
+  int piece;       /* bytes that hold four times as many columns */
   int is_reversed; /* group 0 is in the top bits */
   int is_file;     /* may end in part of a block, may have code 3 */
 } Reading;
 
-/* Activations of one vector of codes. */
+/* Codes of columns from index * BLOCK_BYTES of a block on, in the order of the
+ * columns. */
 BN_INLINE Bytes
-load_acts (const int8_t *q, int piece)
+load_codes (const uint8_t *block, const int index, const Reading reading)
 {
-  if (piece == BLOCK_BYTES)
-    return bytes_load (q);
-#ifdef __AVX512F__
-  if (piece == 32)
-    return _mm512_inserti64x4 (
-        _mm512_castsi256_si512 (load_256 (q)), load_256 (q + 4 * piece), 1);
-  Bytes v = _mm512_castsi128_si512 (load_128 (q));
-  v = _mm512_inserti32x4 (v, load_128 (q + 4 * piece), 1);
-  v = _mm512_inserti32x4 (v, load_128 (q + 8 * piece), 2);
-  return _mm512_inserti32x4 (v, load_128 (q + 12 * piece), 3);
-#else
-  return _mm256_inserti128_si256 (
-      _mm256_castsi128_si256 (load_128 (q)), load_128 (q + 4 * piece), 1);
-#endif
+  const int n_parts = BLOCK_BYTES / reading.piece;
+  const int part = index * n_parts; /* of those of a block, four a piece */
+  const int first = reading.is_reversed ? 6 - 2 * (part % 4) : 2 * (part % 4);
+  const uint8_t *bytes = block + part / 4 * reading.piece;
+  Bytes v;
+
+  if (n_parts == 1)
+    v = SHIFT_RIGHT (bytes_load (bytes), first);
+  else
+    v = bytes_shift_parts (bytes_repeat (bytes, n_parts), n_parts, first,
+        reading.is_reversed ? -2 : 2);
+  return bytes_and (v, bytes_set1 (3));
 }
 
-/* One block of some rows: each vector of codes is made once for all
- * activation rows. left: bytes of the row from the block on. */
+/* Some vectors of a block of some rows: each vector of codes is made once for
+ * all activation rows. */
 BN_INLINE void
 add_block (Bytes sums16[MAX_ACTS][TILE_ROWS], const uint8_t *const *rows,
-    size_t at, size_t left, const int8_t *const *q, size_t q_at,
-    const int n_rows, const int n_acts, const Reading reading)
+    size_t at, const int8_t *const *q, size_t q_at, const int n_rows,
+    const int n_acts, uint32_t n_vectors, const Reading reading)
 {
-  Bytes packed[TILE_ROWS];
-
 #pragma GCC unroll 4
-  for (int row = 0; row < n_rows; row++)
-    packed[row] = reading.is_file && left < BLOCK_BYTES
-                      ? bytes_load_some (rows[row] + at, left)
-                      : bytes_load (rows[row] + at);
-#pragma GCC unroll 4
-  for (int group = 0; group < 4; group++) {
-    const int shift = reading.is_reversed ? 6 - 2 * group : 2 * group;
+  for (int index = 0; index < 4; index++) {
     Bytes codes[TILE_ROWS];
 
+    if (index >= (int) n_vectors)
+      break;
 #pragma GCC unroll 4
     for (int row = 0; row < n_rows; row++)
-      codes[row] = bytes_and (SHIFT_RIGHT (packed[row], shift), bytes_set1 (3));
+      codes[row] = load_codes (rows[row] + at, index, reading);
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++) {
-      Bytes a = load_acts (
-          q[i] + q_at + (size_t) group * reading.piece, reading.piece);
+      const Bytes a = bytes_load (q[i] + q_at + (size_t) index * BLOCK_BYTES);
 
 #pragma GCC unroll 4
       for (int row = 0; row < n_rows; row++) {
@@ -302,27 +323,38 @@ dot_some_rows (Lanes lanes, const uint8_t *const *rows, int first_row,
     const Reading reading)
 {
   /* pairs of at most 2 * 2 * 128, or with code 3 of 2 * 3 * 128, four for a
-   * block, in an int16 */
-  const size_t safe_blocks = reading.is_file ? 10 : 16;
-  size_t blocks = (row_size + BLOCK_BYTES - 1) / BLOCK_BYTES, block = 0;
+   * block, in an int16; of a file one part of a block more */
+  const size_t safe_blocks = reading.is_file ? 9 : 16;
+  const size_t blocks = row_size / BLOCK_BYTES;
+  const uint32_t n_last = (uint32_t) (row_size % BLOCK_BYTES * 4 / BLOCK_BYTES);
+  size_t block = 0;
   Bytes sums[MAX_ACTS][TILE_ROWS] = {0};
 
-  while (block < blocks) {
+  do {
     const size_t stop =
         blocks - block < safe_blocks ? blocks : block + safe_blocks;
     Bytes sums16[MAX_ACTS][TILE_ROWS] = {0};
 
-    for (; block < stop; block++)
-      add_block (sums16, rows, block * reading.step,
-          row_size - block * BLOCK_BYTES, q, block * BLOCK_COLS, n_rows, n_acts,
-          reading);
+    for (; block < stop; block++) {
+      if (reading.is_file) {
+#pragma GCC unroll 4
+        for (int at = 0; at < n_rows * BLOCK_BYTES; at += LINE)
+          prefetch (
+              rows[0] + n_rows * block * BLOCK_BYTES + (size_t) at, PREFETCH);
+      }
+      add_block (sums16, rows, block * reading.step, q, block * BLOCK_COLS,
+          n_rows, n_acts, 4, reading);
+    }
+    if (block == blocks && reading.is_file) /* part of a block at the end */
+      add_block (sums16, rows, block * reading.step, q, block * BLOCK_COLS,
+          n_rows, n_acts, n_last, reading);
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++) {
 #pragma GCC unroll 4
       for (int row = 0; row < n_rows; row++)
         sums[i][row] = add_wide (sums[i][row], sums16[i][row]);
     }
-  }
+  } while (block < blocks);
 #pragma GCC unroll 4
   for (int i = 0; i < n_acts; i++) {
 #pragma GCC unroll 4

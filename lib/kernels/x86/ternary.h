@@ -15,9 +15,9 @@
  *   IQ2_BN    the file's rows: blocks of 16 bytes for 64 columns, byte i has
  *             columns i, 16 + i, ... from the lowest bits up; a float in front
  *
- * A vector of codes of such a row has pieces of blocks; the activations are
- * put together alike. A file's last block may be half a vector or less: the
- * rest reads as code 0, and the activations there are 0. */
+ * A vector of codes of such a row is put together from the pieces of a block in
+ * the order of the columns, each shifted on its own, so that activations are
+ * used as they lie. */
 #pragma once
 
 #include "avx2.h"
