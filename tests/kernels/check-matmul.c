@@ -402,6 +402,11 @@ check_ops (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
   for (gsize i = 0; i < G_N_ELEMENTS (real_cols); i++)
     check_problem (
         k, c, ops, f, 9, real_cols[i], 2, 256, FILL_RANDOM, GUARD_END);
+  /* so many activation rows that weights are unpacked for all of them */
+  check_problem (k, c, ops, f, 9, 6912, 13, 256, FILL_RANDOM, GUARD_END);
+  check_problem (
+      k, c, ops, f, 11, 3 * f->unit, 70, 256, FILL_RANDOM, GUARD_END);
+  check_problem (k, c, ops, f, 37, f->unit, 16, 256, FILL_WIDE, GUARD_BEGIN);
   /* all activations and codes at their ends: sums are as large as they get */
   for (guint byte = 0; byte < 3; byte++) {
     check_problem (k, c, ops, f, 4, 13824, 1, byte, FILL_MAX, GUARD_END);

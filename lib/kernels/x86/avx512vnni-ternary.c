@@ -369,14 +369,146 @@ dot_iq2_bn (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
   dot_file (lanes, rows, q, n_cols, n_acts, load_iq2_bn);
 }
 
+/* The file's rows with many activation rows: a panel of codes, one a byte, is
+ * made once for up to PANEL_ACTS of them. */
+
+enum {
+  PANEL_ROWS = 2 * TILE_ROWS,
+  PANEL_COLS = 2560, /* with the activations they meet in the first cache */
+  PANEL_ACTS = 64,
+  MIN_PANEL_ACTS = 12,
+};
+
+typedef uint8_t Panel[PANEL_ROWS][PANEL_COLS];
+typedef Lanes PanelLanes[PANEL_ACTS / MAX_ACTS][PANEL_ROWS / TILE_ROWS];
+
+/* rows: of the columns of the panel, row_size bytes apart; the last of n_rows
+ * stands for those that are missing. What follows is asked for. */
+BN_INLINE void
+fill_panel (Panel panel, const uint8_t *rows, size_t row_size, uint32_t n_rows,
+    uint32_t n_cols, LoadCodes load)
+{
+  for (uint32_t row = 0; row < PANEL_ROWS; row++) {
+    const uint8_t *bytes = rows + (row < n_rows ? row : n_rows - 1) * row_size;
+    uint32_t col = 0;
+
+    for (; col + FILE_COLS <= n_cols; col += FILE_COLS, bytes += FILE_BYTES) {
+      _mm512_store_si512 (&panel[row][col], load (bytes, 0));
+      _mm512_store_si512 (&panel[row][col + VECTOR], load (bytes, 1));
+      prefetch_second_level (bytes, PANEL_ROWS * row_size);
+    }
+    if (col < n_cols)
+      _mm512_store_si512 (&panel[row][col], load (bytes, 0));
+  }
+}
+
+/* Adds the products of a tile of a panel. */
+BN_INLINE void
+dot_panel (Lanes lanes, const uint8_t *tile, const int8_t *const *q,
+    uint32_t n_cols, int is_first)
+{
+  Sums sums = {0};
+
+  for (uint32_t col = 0; col < n_cols; col += VECTOR) {
+    __m512i codes[TILE_ROWS];
+
+#pragma GCC unroll 4
+    for (int row = 0; row < TILE_ROWS; row++)
+      codes[row] = load_512 (tile + row * PANEL_COLS + col);
+#pragma GCC unroll 4
+    for (int i = 0; i < MAX_ACTS; i++)
+      add_products (sums, codes, i, load_512 (q[i] + col));
+  }
+  if (!is_first) {
+#pragma GCC unroll 4
+    for (int i = 0; i < MAX_ACTS; i++) {
+#pragma GCC unroll 4
+      for (int row = 0; row < TILE_ROWS; row++)
+        sums[i][row] = _mm512_add_epi32 (
+            sums[i][row], _mm512_zextsi256_si512 (load_256 (lanes[i][row])));
+    }
+  }
+  store_sums (lanes, sums, MAX_ACTS);
+}
+
+/* A panel with n_acts activation rows; the last of these stands for those that
+ * are missing in the last tile. */
+static void
+multiply_panel (PanelLanes lanes, const Panel panel, const uint8_t *acts,
+    size_t act_stride, uint32_t n_acts, uint32_t col, uint32_t n_cols)
+{
+  for (uint32_t i = 0; i < n_acts; i += MAX_ACTS) {
+    const int8_t *q[MAX_ACTS];
+
+    for (uint32_t k = 0; k < MAX_ACTS; k++)
+      q[k] = (const int8_t *) acts + BN_ALIGN + col
+             + (i + k < n_acts ? i + k : n_acts - 1) * act_stride;
+    for (uint32_t row = 0; row < PANEL_ROWS; row += TILE_ROWS)
+      dot_panel (lanes[i / MAX_ACTS][row / TILE_ROWS], panel[row], q, n_cols,
+          col == 0);
+  }
+}
+
+BN_INLINE void
+matmul_panels (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
+    uint32_t row_end, const uint8_t *acts, size_t act_stride, uint32_t n_acts,
+    const Form form, FinishTile finish, LoadCodes load)
+{
+  const size_t row_size = form.row_size (w->n_cols);
+  const uint32_t n_blocks = (w->n_cols + PANEL_COLS - 1) / PANEL_COLS;
+  const uint32_t step =
+      (w->n_cols / n_blocks + FILE_COLS - 1) / FILE_COLS * FILE_COLS;
+  Panel panel __attribute__ ((aligned (BN_ALIGN)));
+  PanelLanes lanes;
+
+  for (uint32_t row = row_begin; row < row_end; row += PANEL_ROWS) {
+    const uint8_t *rows =
+        (const uint8_t *) w->data + form.header + row * row_size;
+
+    for (uint32_t col = 0; col < w->n_cols; col += step) {
+      const uint32_t n = w->n_cols - col < step ? w->n_cols - col : step;
+
+      fill_panel (panel, rows + col / 4, row_size, row_end - row, n, load);
+      multiply_panel (lanes, panel, acts, act_stride, n_acts, col, n);
+    }
+    for (uint32_t i = 0; i < n_acts; i++) {
+      for (uint32_t k = 0; k < PANEL_ROWS && row + k < row_end; k += TILE_ROWS)
+        store_results (y + i * y_stride + row + k,
+            finish (lanes[i / MAX_ACTS][k / TILE_ROWS][i % MAX_ACTS],
+                acts + i * act_stride),
+            w->row_scale + row + k, row_end - row - k);
+    }
+  }
+}
+
+/* Products of the file's rows. */
+#define DEFINE_FILE(name, form, finish, load)                                  \
+  static void matmul_##name (float *y, size_t y_stride, const BnMatrix *w,     \
+      uint32_t row_begin, uint32_t row_end, const void *acts,                  \
+      size_t act_stride, uint32_t n_acts)                                      \
+  {                                                                            \
+    const uint8_t *a = acts;                                                   \
+                                                                               \
+    for (uint32_t n; n_acts >= MIN_PANEL_ACTS; n_acts -= n) {                  \
+      n = n_acts < PANEL_ACTS ? n_acts : PANEL_ACTS;                           \
+      matmul_panels (y, y_stride, w, row_begin, row_end, a, act_stride, n,     \
+          form, finish, load);                                                 \
+      y += n * y_stride;                                                       \
+      a += n * act_stride;                                                     \
+    }                                                                          \
+    if (n_acts > 0)                                                            \
+      matmul_form (y, y_stride, w, row_begin, row_end, a, act_stride, n_acts,  \
+          form, finish);                                                       \
+  }
+
 #define DENSE ((Form){dot_dense, dense_row_size, 0})
 #define I2S ((Form){dot_i2s, file_row_size_i2s, 0})
 #define IQ2_BN ((Form){dot_iq2_bn, file_row_size_iq2_bn, sizeof (float)})
 
 DEFINE_TERNARY (dense, DENSE, finish_i8)
 DEFINE_TERNARY (dense_x4, DENSE, finish_i8x4)
-DEFINE_TERNARY (i2s, I2S, finish_i8)
-DEFINE_TERNARY (iq2_bn, IQ2_BN, finish_i8x4)
+DEFINE_FILE (i2s, I2S, finish_i8, load_i2s)
+DEFINE_FILE (iq2_bn, IQ2_BN, finish_i8x4, load_iq2_bn)
 
 void
 bn_ternary_init_avx512vnni (BnKernels *k)
@@ -386,7 +518,7 @@ bn_ternary_init_avx512vnni (BnKernels *k)
   k->matmul[BN_PACK_TERNARY_X4] = (BnMatmulOps){
       BN_ACT_I8X4, TILE_ROWS, packed_size_dense, pack_dense, matmul_dense_x4};
   k->in_place[BN_PACK_TERNARY] = (BnMatmulOps){
-      BN_ACT_I8, TILE_ROWS, packed_size_in_place, NULL, matmul_i2s};
+      BN_ACT_I8, PANEL_ROWS, packed_size_in_place, NULL, matmul_i2s};
   k->in_place[BN_PACK_TERNARY_X4] = (BnMatmulOps){
-      BN_ACT_I8X4, TILE_ROWS, packed_size_in_place, NULL, matmul_iq2_bn};
+      BN_ACT_I8X4, PANEL_ROWS, packed_size_in_place, NULL, matmul_iq2_bn};
 }
