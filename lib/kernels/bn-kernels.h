@@ -174,6 +174,12 @@ typedef struct {
   /* x: n floats to one activation row. */
   void (*quantize[BN_N_ACTS]) (void *dst, const float *x, uint32_t n);
 
+  /* n floats, a multiple of 256, to a row of Q6_K, much quicker than
+   * bn_quantize_row_get() and nearly as near. *norm: at least the length of
+   * what the row stands for; *error: of what it differs from x. */
+  void (*encode_q6_k) (
+      void *row, float *norm, float *error, const float *x, uint32_t n);
+
   /* y = x / sqrt (mean (x^2) + eps) * w */
   void (*rms_norm) (
       float *y, const float *x, const float *w, uint32_t n, float eps);

@@ -12,6 +12,7 @@
 #include <float.h>
 #include <math.h>
 #include "bn-blocks.h"
+#include "encode-tmpl.h"
 
 enum { LANES = 8 };
 
@@ -359,6 +360,7 @@ bn_kernels_init_c (BnKernels *k)
   k->cpu_flags = 0;
   bn_matmul_init_c (k);
   bn_text_init_c (k);
+  k->encode_q6_k = encode_q6_k;
   k->rms_norm = rms_norm_c;
   k->layer_norm = layer_norm_c;
   k->add = add_c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Activation rows: the same bytes on every level. */
+/* Activation rows and encoders: the same bytes on every level. */
 #include "checkkern.h"
 
 #include <math.h>
@@ -141,9 +141,99 @@ bench_quantize (const BnKernels *k, const BnKernels *c, gconstpointer data)
       sizeof (float) * N, 0);
 }
 
+/* The C encoder against double: lengths are no less than what they are of, and
+ * it loses little more than the search. */
+static void
+check_encoded (const BnKernels *c, const float *x, guint n, gboolean is_random)
+{
+  gsize size = bn_type_tensor_size (BN_TYPE_Q6_K, n, 1);
+  guint8 *row = guard_alloc (size, GUARD_END);
+  float *values = guard_alloc (sizeof (float) * n, GUARD_END);
+  double sums[3] = {0}; /* squares: the row's, lost, lost by the search */
+  float norm, error;
+
+  c->encode_q6_k (row, &norm, &error, x, n);
+  for (int search = 0; search < 2; search++) {
+    if (search)
+      bn_quantize_row_get (BN_TYPE_Q6_K) (row, x, n);
+    bn_dequantize_row_get (BN_TYPE_Q6_K) (values, row, n);
+    for (guint i = 0; i < n; i++) {
+      double lost = (double) x[i] - (double) values[i];
+      sums[0] += search ? 0 : (double) values[i] * (double) values[i];
+      sums[1 + search] += lost * lost;
+    }
+  }
+  g_assert_true ((double) norm >= sqrt (sums[0]));
+  g_assert_true ((double) error >= sqrt (sums[1]));
+  if (is_random) {
+    g_assert_cmpfloat ((double) norm, <=, sqrt (sums[0]) * 1.001);
+    g_assert_cmpfloat ((double) error, <=, sqrt (sums[1]) * 1.001);
+    g_assert_cmpfloat (sums[1], <=, 1.5 * sums[2]);
+  }
+}
+
+static void
+compare_encoders (const BnKernels *k, const BnKernels *c, const float *x,
+    guint n, gboolean is_random)
+{
+  gsize size = bn_type_tensor_size (BN_TYPE_Q6_K, n, 1);
+  guint8 *found = guard_alloc (size, GUARD_END);
+  guint8 *expected = guard_alloc (size, GUARD_END);
+  float lengths[2], expected_lengths[2];
+
+  k->encode_q6_k (found, &lengths[0], &lengths[1], x, n);
+  c->encode_q6_k (expected, &expected_lengths[0], &expected_lengths[1], x, n);
+  g_assert_cmpmem (found, size, expected, size);
+  for (int i = 0; i < 2; i++)
+    g_assert_true (check_ulp (lengths[i], expected_lengths[i]) == 0);
+  check_encoded (c, x, n, is_random);
+}
+
+static void
+check_encode (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  static const float tiny[] = {1e-45f, 1e-30f, 1e-9f, 3e-5f};
+
+  for (guint n = 256; n <= 4096; n *= 2) {
+    float *x = guard_alloc (sizeof (float) * n, GUARD_END);
+
+    for (Fill fill = 0; fill < N_FILLS; fill++) {
+      check_fill (x, n, fill);
+      compare_encoders (k, c, x, n, fill == FILL_RANDOM);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS (tiny); i++) {
+      check_fill (x, n, FILL_RANDOM);
+      for (guint m = 0; m < n; m++)
+        x[m] *= tiny[i];
+      compare_encoders (k, c, x, n, FALSE);
+    }
+    check_fill (x, n, FILL_ZERO);
+    x[check_random () % n] = 65504;
+    x[check_random () % n] = -1e-3f;
+    compare_encoders (k, c, x, n, FALSE);
+    guard_free_all ();
+  }
+}
+
+static void
+bench_encode (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  enum { N = 2560 };
+  float *x = guard_alloc (sizeof (float) * N, GUARD_BEGIN);
+  guint8 *row =
+      guard_alloc (bn_type_tensor_size (BN_TYPE_Q6_K, N, 1), GUARD_BEGIN);
+  float norm, error;
+
+  check_fill (x, N, FILL_RANDOM);
+  bench_report ("encode_q6_k", "2560", k,
+      BENCH_NS (k->encode_q6_k (row, &norm, &error, x, N)), sizeof (float) * N,
+      0);
+}
+
 void
 check_add_quantize (void)
 {
+  CHECK_ADD (encode_q6_k, check_encode, bench_encode);
   for (gsize i = 0; i < G_N_ELEMENTS (formats); i++)
     check_add (formats[i].name,
         G_STRUCT_OFFSET (BnKernels, quantize)

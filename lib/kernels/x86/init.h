@@ -10,9 +10,11 @@ void bn_kernels_init_avx2 (BnKernels *k);
 void bn_ternary_init_avx2 (BnKernels *k);
 void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
+void bn_encode_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
 void bn_text_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
+void bn_encode_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512vnni (BnKernels *k);
@@ -30,6 +32,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_ternary_init_avx2 (k);
   bn_attend_init_avx2 (k);
   bn_blocks_init_avx2 (k);
+  bn_encode_init_avx2 (k);
   bn_floats_init_avx2 (k);
   bn_text_init_avx2 (k);
   k->cpu_flags |= BN_CPU_AVX2;
@@ -37,6 +40,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   if (!(cpu_flags & BN_CPU_AVX512))
     return;
   bn_attend_init_avx512 (k);
+  bn_encode_init_avx512 (k);
   bn_floats_init_avx512 (k);
   bn_ternary_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
