@@ -66,6 +66,24 @@ bitnet_cache_type_get_type (void)
   return type;
 }
 
+GType
+bitnet_head_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+      {BITNET_HEAD_AUTO, "BITNET_HEAD_AUTO", "auto"},
+      {BITNET_HEAD_FILE, "BITNET_HEAD_FILE", "file"},
+      {BITNET_HEAD_Q8_0, "BITNET_HEAD_Q8_0", "q8_0"},
+      {BITNET_HEAD_Q6_K, "BITNET_HEAD_Q6_K", "q6_k"},
+      {BITNET_HEAD_SCREENED, "BITNET_HEAD_SCREENED", "screened"},
+      {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("BitnetHead", values));
+  return type;
+}
+
 BitnetEngineOptions *
 bitnet_engine_options_new (void)
 {
@@ -138,6 +156,7 @@ bitnet_engine_options_validate (const BitnetEngineOptions *self, GError **error)
       {"repack", self->repack, BITNET_REPACK_ALWAYS},
       {"i2s-layout", self->i2s_layout, BITNET_I2S_LAYOUT_C},
       {"cache-type", self->cache_type, BITNET_CACHE_TYPE_Q8_0},
+      {"head", self->head, BITNET_HEAD_SCREENED},
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (limits); i++) {

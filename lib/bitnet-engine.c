@@ -80,6 +80,7 @@ fill_defaults (BitnetModel *model, const BitnetEngineOptions *options)
       .repack = (BnRepack) options->repack,
       .i2s_layout = (BnI2sLayout) options->i2s_layout,
       .kv_type = (BnKvType) options->cache_type,
+      .head = (BnHead) options->head,
       .n_drafts = options->drafts > 0    ? (guint) options->drafts
                   : options->drafts == 0 ? DEFAULT_DRAFTS
                                          : 0,
@@ -159,7 +160,8 @@ bitnet_engine_matches (BitnetEngine *self, const BitnetEngineOptions *options)
          && mine->batch_size == other.batch_size
          && mine->n_sequences == other.n_sequences
          && mine->repack == other.repack && mine->i2s_layout == other.i2s_layout
-         && mine->kv_type == other.kv_type && mine->n_drafts == other.n_drafts
+         && mine->kv_type == other.kv_type && mine->head == other.head
+         && mine->n_drafts == other.n_drafts
          && !mine->has_profile == !other.has_profile;
 }
 
@@ -574,6 +576,15 @@ add_parts (GVariantDict *dict, const BnSchedulerStats *stats)
   g_variant_dict_insert_value (dict, "parts", g_variant_builder_end (&parts));
 }
 
+/* Its nick, a static string. */
+static const char *
+get_head_name (BnHead head)
+{
+  g_autoptr (GEnumClass) values = g_type_class_ref (BITNET_TYPE_HEAD);
+
+  return g_enum_get_value (values, (int) head)->value_nick;
+}
+
 static void
 add_scheduler_stats (
     GVariantDict *dict, BnScheduler *scheduler, gboolean has_profile)
@@ -584,11 +595,14 @@ add_scheduler_stats (
   bn_scheduler_get_stats (scheduler, &stats);
   add_double (dict, "load-ms", (double) info->load_ns / NS_PER_MS);
   add_uint64 (dict, "weights-size", info->weights_size);
+  g_variant_dict_insert (dict, "head", "s", get_head_name (info->head));
   add_uint64 (dict, "prompt-tokens", stats.n_prompt_tokens);
   add_uint64 (dict, "cached-tokens", stats.n_cached_tokens);
   add_uint64 (dict, "generated-tokens", stats.n_generated_tokens);
   add_uint64 (dict, "drafted-tokens", stats.n_drafted_tokens);
   add_uint64 (dict, "accepted-tokens", stats.n_accepted_tokens);
+  add_uint64 (dict, "screened-logits", stats.n_screened_logits);
+  add_uint64 (dict, "computed-logits", stats.n_computed_logits);
   add_uint64 (dict, "steps", stats.n_steps);
   add_double (dict, "mean-batch",
       stats.n_steps > 0 ? (double) stats.n_step_tokens / (double) stats.n_steps

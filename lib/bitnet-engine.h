@@ -54,9 +54,33 @@ typedef enum {
   BITNET_CACHE_TYPE_Q8_0,
 } BitnetCacheType;
 
+/**
+ * BitnetHead:
+ * @BITNET_HEAD_AUTO: @BITNET_HEAD_SCREENED for large matrices of floats, unless
+ *   @BITNET_REPACK_NEVER is asked for; else @BITNET_HEAD_FILE
+ * @BITNET_HEAD_FILE: as the file has it
+ * @BITNET_HEAD_Q8_0: 8.5 bits a weight
+ * @BITNET_HEAD_Q6_K: 6.6 bits a weight
+ * @BITNET_HEAD_SCREENED: as the file has it, found through a copy of 6.6 bits
+ *   a weight: tokens are those of @BITNET_HEAD_FILE, however they are drawn
+ *
+ * How the output matrix is held, which is read whole for every token that is
+ * drawn and is large in models with many tokens. A file's floats (F32, F16,
+ * BF16) are quantized when it is loaded; any other matrix, and one whose rows
+ * do not fit the blocks, stays what it is.
+ */
+typedef enum {
+  BITNET_HEAD_AUTO,
+  BITNET_HEAD_FILE,
+  BITNET_HEAD_Q8_0,
+  BITNET_HEAD_Q6_K,
+  BITNET_HEAD_SCREENED,
+} BitnetHead;
+
 #define BITNET_TYPE_REPACK (bitnet_repack_get_type ())
 #define BITNET_TYPE_I2S_LAYOUT (bitnet_i2s_layout_get_type ())
 #define BITNET_TYPE_CACHE_TYPE (bitnet_cache_type_get_type ())
+#define BITNET_TYPE_HEAD (bitnet_head_get_type ())
 
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_repack_get_type (void);
@@ -64,6 +88,8 @@ BITNET_AVAILABLE_IN_ALL
 GType bitnet_i2s_layout_get_type (void);
 BITNET_AVAILABLE_IN_ALL
 GType bitnet_cache_type_get_type (void);
+BITNET_AVAILABLE_IN_ALL
+GType bitnet_head_get_type (void);
 
 /**
  * BitnetEngineOptions:
@@ -76,6 +102,7 @@ GType bitnet_cache_type_get_type (void);
  * @repack: whether weights are rearranged for the processor
  * @i2s_layout: element order of I2_S tensors
  * @cache_type: how keys and values are held
+ * @head: how the output matrix is held
  * @drafts: most tokens that are guessed ahead, up to 16; 0 = 8, -1 = none
  * @profile: whether to time the parts of each pass, for
  *   bitnet_engine_dup_stats(); costs up to a percent of small models
@@ -100,6 +127,7 @@ struct _BitnetEngineOptions {
   BitnetRepack repack;
   BitnetI2sLayout i2s_layout;
   BitnetCacheType cache_type;
+  BitnetHead head;
   int drafts;
   gboolean profile;
 };
@@ -369,10 +397,14 @@ GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
  * - `load-ms` (d): how long loading took
  * - `weights-size` (t): bytes of memory for weights and scratch beside the
  *   mapped file
+ * - `head` (s): how the output matrix is held: `file`, `q8_0`, `q6_k` or
+ *   `screened`
  * - `prompt-tokens` (t): computed; `cached-tokens` (t): reused instead
  * - `generated-tokens` (t)
  * - `drafted-tokens` (t): guessed ahead; `accepted-tokens` (t): of those, came
  *   true
+ * - `screened-logits` (t): that went through the copy of a screened output
+ *   matrix; `computed-logits` (t): of those, computed from the file
  * - `steps` (t): forward passes; `mean-batch` (d): tokens in one
  * - `prefill-ns` (t): time in passes with prompt tokens; `decode-ns` (t): in
  *   the others

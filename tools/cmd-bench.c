@@ -74,6 +74,9 @@ typedef struct {
   GArray *sequences; /* of guint */
   GPtrArray *rows;   /* of Row */
   char *cpu_level;
+  /* Logits that went through the copy of a screened output matrix, and those of
+   * them that were computed from the file. */
+  guint64 n_screened, n_computed;
 } Bench;
 
 static void
@@ -144,6 +147,9 @@ static void
 print_foot (const Bench *self)
 {
   printf ("\nload    %.1f ms\n", g_array_index (self->load_ms, double, 0));
+  if (self->n_screened > 0)
+    printf ("head    screened, %.2f %% of the logits computed from the file\n",
+        100 * (double) self->n_computed / (double) self->n_screened);
   printf ("memory  %.1f MiB at most\n",
       (double) tool_get_peak_memory () / BYTES_PER_MIB);
 }
@@ -224,6 +230,18 @@ measure_row (
   return TRUE;
 }
 
+static void
+count_logits (Bench *self, BitnetEngine *engine)
+{
+  g_autoptr (GVariant) stats = bitnet_engine_dup_stats (engine);
+  guint64 n_screened = 0, n_computed = 0;
+
+  g_variant_lookup (stats, "screened-logits", "t", &n_screened);
+  g_variant_lookup (stats, "computed-logits", "t", &n_computed);
+  self->n_screened += n_screened;
+  self->n_computed += n_computed;
+}
+
 static gboolean
 measure_threads (Bench *self, guint n_threads, GError **error)
 {
@@ -256,6 +274,7 @@ measure_threads (Bench *self, guint n_threads, GError **error)
     if (!measure_row (self, engine, &answer, error))
       return FALSE;
   }
+  count_logits (self, engine);
   return TRUE;
 }
 
@@ -304,6 +323,9 @@ print_json (const Bench *self)
       builder, "load_ms", g_array_index (self->load_ms, double, 0));
   tool_json_add_int (builder, "peak_memory", tool_get_peak_memory ());
   tool_json_add_string (builder, "unit", "tokens/s");
+  if (self->n_screened > 0)
+    tool_json_add_double (builder, "computed_logits",
+        (double) self->n_computed / (double) self->n_screened);
   json_builder_set_member_name (builder, "results");
   json_builder_begin_array (builder);
   for (guint i = 0; i < self->rows->len; i++)

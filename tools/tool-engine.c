@@ -17,6 +17,7 @@ tool_engine_args_clear (ToolEngineArgs *self)
   g_clear_pointer (&self->repack, g_free);
   g_clear_pointer (&self->i2s_layout, g_free);
   g_clear_pointer (&self->cache_type, g_free);
+  g_clear_pointer (&self->head, g_free);
 }
 
 BitnetModel *
@@ -58,19 +59,22 @@ BitnetEngineOptions *
 tool_engine_make_options (const ToolEngineArgs *self, GError **error)
 {
   g_autoptr (BitnetEngineOptions) options = bitnet_engine_options_new ();
-  int repack, layout, cache_type;
+  int repack, layout, cache_type, head;
 
   if (!parse_enum (BITNET_TYPE_REPACK, "--repack", self->repack,
           BITNET_REPACK_AUTO, &repack, error)
       || !parse_enum (BITNET_TYPE_I2S_LAYOUT, "--i2s-layout", self->i2s_layout,
           BITNET_I2S_LAYOUT_A, &layout, error)
       || !parse_enum (BITNET_TYPE_CACHE_TYPE, "--cache-type", self->cache_type,
-          BITNET_CACHE_TYPE_F16, &cache_type, error))
+          BITNET_CACHE_TYPE_F16, &cache_type, error)
+      || !parse_enum (BITNET_TYPE_HEAD, "--head", self->head, BITNET_HEAD_AUTO,
+          &head, error))
     return NULL;
   options->device = g_strdup (self->device);
   options->repack = (BitnetRepack) repack;
   options->i2s_layout = (BitnetI2sLayout) layout;
   options->cache_type = (BitnetCacheType) cache_type;
+  options->head = (BitnetHead) head;
   return g_steal_pointer (&options);
 }
 

@@ -11,6 +11,7 @@ typedef struct {
   char *repack;
   char *i2s_layout;
   char *cache_type;
+  char *head;
 } ToolEngineArgs;
 
 /* Their entries for tool_parse_options(). */
@@ -23,6 +24,10 @@ typedef struct {
           "Rearrange weights: auto, never, always [auto]", "R"},               \
       {"cache-type", 0, 0, G_OPTION_ARG_STRING, &(args).cache_type,            \
           "Hold keys and values as: f16, q8_0 [f16]", "T"},                    \
+      {"head", 0, 0, G_OPTION_ARG_STRING, &(args).head,                        \
+          "Hold the output matrix as: auto, file, q8_0, q6_k, screened "       \
+          "[auto]",                                                            \
+          "H"},                                                                \
   {                                                                            \
     "i2s-layout", 0, 0, G_OPTION_ARG_STRING, &(args).i2s_layout,               \
         "Element order of I2_S tensors: a, b, c [a]", "L"                      \

@@ -105,6 +105,7 @@ enum {
   PROP_DRAFTS,
   PROP_I2S_LAYOUT,
   PROP_CACHE_TYPE,
+  PROP_HEAD,
   PROP_PARALLEL,
   PROP_MAX_TOKENS,
   PROP_TEMPERATURE,
@@ -323,6 +324,9 @@ set_locked (GstBitnetInfer *self, guint id, const GValue *value)
     case PROP_CACHE_TYPE:
       self->options->cache_type = (BitnetCacheType) g_value_get_enum (value);
       break;
+    case PROP_HEAD:
+      self->options->head = (BitnetHead) g_value_get_enum (value);
+      break;
     case PROP_PENALTY_LAST_N:
       self->params->penalty_last_n = g_value_get_int (value);
       break;
@@ -422,6 +426,9 @@ get_locked (GstBitnetInfer *self, guint id, GValue *value)
       break;
     case PROP_CACHE_TYPE:
       g_value_set_enum (value, self->options->cache_type);
+      break;
+    case PROP_HEAD:
+      g_value_set_enum (value, self->options->head);
       break;
     case PROP_PENALTY_LAST_N:
       g_value_set_int (value, self->params->penalty_last_n);
@@ -584,6 +591,19 @@ install_engine_properties (GObjectClass *object_class)
       g_param_spec_enum ("cache-type", "Cache Type",
           "How keys and values of past tokens are held", BITNET_TYPE_CACHE_TYPE,
           BITNET_CACHE_TYPE_F16, READY_FLAGS));
+  /**
+   * GstBitnetInfer:head:
+   *
+   * How the output matrix is held, which is read whole for every token. One
+   * of fewer bits than the file's is faster and, but for `screened`, less
+   * exact; only floats are quantized. `auto` is `screened` for large matrices
+   * of floats, else `file`.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_HEAD,
+      g_param_spec_enum ("head", "Head", "How the output matrix is held",
+          BITNET_TYPE_HEAD, BITNET_HEAD_AUTO, READY_FLAGS));
   /**
    * GstBitnetInfer:parallel:
    *

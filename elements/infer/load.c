@@ -87,8 +87,8 @@ get_engine (GstBitnetInfer *self, BitnetModel *model, GError **error)
             bitnet_engine_get_device (engine),
             bitnet_engine_get_n_threads (engine),
             bitnet_engine_get_context_size (engine)),
-        ("device, threads, context-size, batch-size and cache-type come "
-         "from the first element that uses a model"));
+        ("device, threads, context-size, batch-size, cache-type and head "
+         "come from the first element that uses a model"));
   return engine;
 }
 

@@ -15,6 +15,7 @@
 
 #include <gio/gio.h>
 #include "bn-gguf.h"
+#include "bn-head.h"
 #include "bn-hparams.h"
 #include "bn-kernels.h"
 
@@ -57,6 +58,30 @@ typedef struct {
   BnActivation activation;
   const BnNorm *norm; /* NULL: none */
 } BnRows;
+
+/* The output matrix and a copy of it with fewer bits. Made with the weights. */
+typedef struct {
+  const BnLinear *exact; /* of floats; no scale, no bias */
+  BnLinear copy;
+  /* BnHeadLengths of each row; device memory. */
+  const float *norms;
+  const float *errors;
+
+  /* Scratch of matmul_screened, host memory. */
+  float *acts;   /* n_cols; a row of the input */
+  float *values; /* n_cols; what the copy's product makes of it */
+  float *maxima; /* n_rows */
+
+  uint32_t n_rest; /* calls that do not screen */
+  int n_computed;  /* rows, in this call; atomic */
+  /* Sums: logits of calls that screened, and those computed from the file. */
+  uint64_t n_screened_rows;
+  uint64_t n_computed_rows;
+} BnScreen;
+
+/* Its scratch; exact and copy are set. */
+void bn_screen_init (BnScreen *self);
+void bn_screen_clear (BnScreen *self);
 
 /* A matrix whose rows are looked up, in file form. */
 typedef struct {
@@ -165,6 +190,11 @@ typedef struct {
   void (*matmul) (BnBackend *self, float *y, size_t y_stride,
       const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
       uint32_t n_rows);
+  /* The product with screen->exact. needs: of each row, NULL: all logits.
+   * Where all of them allow it, and it pays, logits that are not needed may be
+   * -INFINITY, and any other that is not finite is NaN; TRUE if so. */
+  gboolean (*matmul_screened) (BnBackend *self, float *y, const BnRows *input,
+      BnScreen *screen, const BnLogitNeed *const *needs, uint32_t n_rows);
   /* Head norms and rope on q and k in place, q rounded to halves; keys and
    * values to the cache. */
   void (*store_kv) (BnBackend *self, float *qkv, const BnAttention *attention,

@@ -318,6 +318,7 @@ static const BnBackendOps cpu_ops = {
     .end = cpu_end,
     .embed = cpu_embed,
     .matmul = bn_cpu_matmul,
+    .matmul_screened = bn_cpu_matmul_screened,
     .store_kv = bn_cpu_store_kv,
     .attend = bn_cpu_attend,
     .add = cpu_add,

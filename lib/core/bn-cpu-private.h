@@ -70,6 +70,9 @@ bn_cpu_norm_row (
 void bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
     const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
     uint32_t n_rows);
+gboolean bn_cpu_matmul_screened (BnBackend *backend, float *y,
+    const BnRows *input, BnScreen *screen, const BnLogitNeed *const *needs,
+    uint32_t n_rows);
 void bn_cpu_store_kv (BnBackend *backend, float *qkv,
     const BnAttention *attention, const BnBatch *batch);
 void bn_cpu_attend (BnBackend *backend, float *qkv,

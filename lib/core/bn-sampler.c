@@ -46,6 +46,7 @@ struct BnSampler {
   uint32_t n_vocab;
   BnRandom random;
   double mirostat_mu;
+  GArray *touched; /* of uint32_t: tokens whose logits are changed */
 
   /* The penalty window; all NULL when no penalty is on. */
   uint32_t window_size;
@@ -718,6 +719,46 @@ bn_sampler_sample (BnSampler *self, BnSamplerScratch *scratch,
   return TRUE;
 }
 
+/* ---- what is needed ---- */
+
+/* top-k comes first in the chain. Where it is off, min-p sees all logits if
+ * nothing in front of it does. */
+static void
+choose_need (const BnSamplerConfig *config, BnLogitNeed *need)
+{
+  gboolean has_mass = config->typical_p < 1 || config->top_p < 1;
+
+  *need = (BnLogitNeed){.span = INFINITY};
+  if (is_greedy (config))
+    need->n_best = 1;
+  else if (config->mirostat == 0 && config->top_k != 0)
+    need->n_best = MAX (config->top_k, config->min_keep);
+  else if (config->mirostat == 0 && !has_mass && config->min_p > 0
+           && config->min_keep <= 1)
+    need->n_best = UINT32_MAX;
+  if (need->n_best > 1 && !has_mass && config->min_p > 0
+      && config->min_keep <= 1)
+    need->span = -(float) log (config->min_p);
+}
+
+void
+bn_sampler_get_need (BnSampler *self, const uint32_t *drafted,
+    uint32_t n_drafted, BnLogitNeed *need)
+{
+  choose_need (&self->config, need);
+  if (need->n_best == 0 || (self->config.n_biases == 0 && self->window == NULL))
+    return;
+  g_array_set_size (self->touched, 0);
+  for (size_t i = 0; i < self->config.n_biases; i++)
+    g_array_append_val (self->touched, self->biases[i].token);
+  if (self->window != NULL) {
+    g_array_append_vals (self->touched, self->distinct, self->n_distinct);
+    g_array_append_vals (self->touched, drafted, n_drafted);
+  }
+  need->tokens = (const uint32_t *) (void *) self->touched->data;
+  need->n_tokens = self->touched->len;
+}
+
 /* ---- the penalty window ---- */
 
 static void
@@ -788,6 +829,7 @@ bn_sampler_new (const BnSamplerConfig *config, uint64_t seed, uint32_t n_vocab,
   self->config.biases = self->biases;
   self->n_vocab = n_vocab;
   self->mirostat_mu = 2 * config->mirostat_tau;
+  self->touched = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   bn_random_init (&self->random, seed);
   if (has_penalties (config)) {
     self->window_size =
@@ -805,6 +847,7 @@ bn_sampler_new (const BnSamplerConfig *config, uint64_t seed, uint32_t n_vocab,
 void
 bn_sampler_free (BnSampler *self)
 {
+  g_array_unref (self->touched);
   g_free (self->biases);
   g_free (self->window);
   g_free (self->distinct);

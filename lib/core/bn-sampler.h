@@ -10,6 +10,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "bn-head.h"
+
 /* Added to one token's logit; -infinity: the token is never drawn. */
 typedef struct {
   uint32_t token;
@@ -72,6 +74,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BnSampler, bn_sampler_free)
 /* Puts a token, of the prompt or drawn, into the penalty window. A drawn one
  * is not accepted by itself. Tokens outside the vocabulary are ignored. */
 void bn_sampler_accept (BnSampler *self, uint32_t token);
+
+/* Which logits the next draws can depend on: what is kept of the others, and
+ * in what order, is the same whatever they are below. The tokens in
+ * drafted may be accepted before. Valid until the next call. */
+void bn_sampler_get_need (BnSampler *self, const uint32_t *drafted,
+    uint32_t n_drafted, BnLogitNeed *need);
 
 /* Runs the chain up to the draw. What is left lies in *candidates (owned by
  * scratch, valid until its next use), in no particular order, with

@@ -328,6 +328,18 @@ add_draft (BnScheduler *self)
   item->n_draft = n;
 }
 
+/* Says what the draws of an item look at. */
+static void
+ask_logits (BnStepItem *item, BnRun *run)
+{
+  if (!item->wants_token)
+    return;
+  bn_sampler_get_need (item->request->sampler,
+      run->tokens + (run->n_tokens - item->n_draft), item->n_draft,
+      &item->need);
+  run->need = &item->need;
+}
+
 void
 bn_scheduler_plan (BnScheduler *self)
 {
@@ -354,4 +366,6 @@ bn_scheduler_plan (BnScheduler *self)
   }
   if (self->n_items == 1)
     add_draft (self);
+  for (uint32_t i = 0; i < self->n_items; i++)
+    ask_logits (&self->items[i], &self->runs[i]);
 }

@@ -59,6 +59,7 @@ typedef struct {
   gboolean wants_token;
   uint32_t n_draft; /* of the tokens: guesses behind the first one */
   uint32_t n_drawn; /* tokens that the step gave */
+  BnLogitNeed need; /* with wants_token */
   gboolean is_computed;
   BnFinishReason reason; /* what the step made of it */
   GError *error;

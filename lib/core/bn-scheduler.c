@@ -359,6 +359,8 @@ update_stats (BnScheduler *self)
   self->stats.n_pages = n_cells / BN_KV_PAGE_CELLS;
   self->stats.n_pages_used =
       (n_cells - bn_kv_cache_get_n_available (cache)) / BN_KV_PAGE_CELLS;
+  bn_transformer_get_screened (self->transformer,
+      &self->stats.n_screened_logits, &self->stats.n_computed_logits);
   memcpy (self->stats.part_ns,
       bn_transformer_get_profile (self->transformer)->ns,
       sizeof self->stats.part_ns);
@@ -481,6 +483,7 @@ load (BnScheduler *self, GError **error)
       .kv_type = self->options.kv_type,
       .repack = self->options.repack,
       .i2s_layout = self->options.i2s_layout,
+      .head = self->options.head,
       .has_profile = self->options.has_profile,
   };
   self->backend = bn_cpu_backend_new (NULL, self->options.n_threads);
@@ -512,6 +515,7 @@ describe (const BnScheduler *self, gint64 begin)
       .batch_size = bn_transformer_get_batch_size (transformer),
       .n_sequences = self->options.n_sequences,
       .n_vocab = bn_transformer_get_hparams (transformer)->n_vocab,
+      .head = bn_transformer_get_head (transformer),
       .weights_size = bn_transformer_get_memory_size (transformer),
       .load_ns = (uint64_t) (g_get_monotonic_time () - begin) * NS_PER_US,
   };

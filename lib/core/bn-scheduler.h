@@ -36,6 +36,7 @@ typedef struct {
   BnKvType kv_type;
   BnRepack repack;
   BnI2sLayout i2s_layout;
+  BnHead head;
   gboolean has_profile; /* times the parts of each pass */
 } BnSchedulerOptions;
 
@@ -46,6 +47,7 @@ typedef struct {
   uint32_t batch_size;
   uint32_t n_sequences;
   uint32_t n_vocab;
+  BnHead head;           /* no AUTO */
   uint64_t weights_size; /* bytes beside the mapped file */
   uint64_t load_ns;
 } BnSchedulerInfo;
@@ -62,6 +64,8 @@ typedef struct {
   uint64_t n_decode_tokens;   /* generated in those */
   uint64_t n_drafted_tokens;  /* guessed ahead */
   uint64_t n_accepted_tokens; /* of those: came true */
+  uint64_t n_screened_logits; /* that went through a copy of the head */
+  uint64_t n_computed_logits; /* of those: computed from the file */
   uint32_t n_running;
   uint32_t n_waiting;
   uint32_t n_pages;

@@ -45,8 +45,10 @@ struct BnTransformer {
   float *host_logits; /* logits itself where the device is the host */
   uint32_t *tokens;
   uint32_t *positions;
-  uint32_t *logit_rows; /* rows of the batch that need logits */
+  uint32_t *logit_rows;      /* rows of the batch that need logits */
+  const BnLogitNeed **needs; /* of those; NULL: all */
   uint32_t n_logit_rows;
+  gboolean has_screened; /* some logits may be -infinity */
   float *cos_sin;
   BnBatchRun *runs;
   BnBatch batch;
@@ -127,11 +129,12 @@ make_batch_arrays (BnTransformer *self, GError **error)
   self->tokens = g_try_new (uint32_t, n);
   self->positions = g_try_new (uint32_t, n);
   self->logit_rows = g_try_new (uint32_t, n);
+  self->needs = g_try_new (const BnLogitNeed *, n);
   self->runs = g_try_new (BnBatchRun, n);
   if (has_rope)
     self->cos_sin = g_try_new (float, (size_t) n * self->hparams.n_rot);
-  if (self->tokens && self->positions && self->logit_rows && self->runs
-      && (self->cos_sin || !has_rope))
+  if (self->tokens && self->positions && self->logit_rows && self->needs
+      && self->runs && (self->cos_sin || !has_rope))
     return TRUE;
   g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
       "%s: no memory for batches of %u tokens; a smaller batch needs less",
@@ -191,8 +194,9 @@ bn_transformer_new (BnGguf *gguf, BnBackend *backend,
   choose_sizes (self, options);
   n_cells = options->n_cells ? options->n_cells : self->context_size;
   need = plan_memory (self, options->kv_type, n_cells);
-  self->weights = bn_weights_load (gguf, h, backend, options->repack,
-      options->i2s_layout, &need, progress, progress_data, cancellable, error);
+  self->weights =
+      bn_weights_load (gguf, h, backend, options->repack, options->i2s_layout,
+          options->head, &need, progress, progress_data, cancellable, error);
   if (self->weights == NULL)
     return NULL;
   self->kv_cache = bn_kv_cache_new (backend, options->kv_type, h->n_layers,
@@ -217,6 +221,7 @@ bn_transformer_free (BnTransformer *self)
   g_free (self->tokens);
   g_free (self->positions);
   g_free (self->logit_rows);
+  g_free (self->needs);
   g_free (self->cos_sin);
   g_free (self->runs);
   g_clear_pointer (&self->kv_cache, bn_kv_cache_free);
@@ -247,6 +252,22 @@ uint32_t
 bn_transformer_get_batch_size (const BnTransformer *self)
 {
   return self->batch_size;
+}
+
+BnHead
+bn_transformer_get_head (const BnTransformer *self)
+{
+  return self->weights->head;
+}
+
+void
+bn_transformer_get_screened (
+    const BnTransformer *self, uint64_t *n_screened, uint64_t *n_computed)
+{
+  const BnScreen *screen = self->weights->screen;
+
+  *n_screened = screen ? screen->n_screened_rows : 0;
+  *n_computed = screen ? screen->n_computed_rows : 0;
 }
 
 const BnProfile *
@@ -297,8 +318,10 @@ add_run (BnTransformer *self, const BnRun *run, GError **error)
       bn_hparams_rope (h, self->weights->rope_freqs, position + i,
           self->cos_sin + (size_t) row * h->n_rot);
     if (run->logits == BN_LOGITS_ALL
-        || (run->logits == BN_LOGITS_LAST && i + 1 == run->n_tokens))
+        || (run->logits == BN_LOGITS_LAST && i + 1 == run->n_tokens)) {
+      self->needs[self->n_logit_rows] = run->need;
       self->logit_rows[self->n_logit_rows++] = row;
+    }
   }
   return TRUE;
 }
@@ -453,8 +476,14 @@ compute_logits (BnTransformer *self)
   const BnRows input = {
       self->x, self->hparams.n_embd, .norm = &self->weights->output_norm};
 
-  multiply (
-      self, self->logits, &input, &self->weights->output, self->n_logit_rows);
+  self->has_screened = FALSE;
+  if (self->weights->screen != NULL)
+    self->has_screened =
+        self->backend->ops->matmul_screened (self->backend, self->logits,
+            &input, self->weights->screen, self->needs, self->n_logit_rows);
+  else
+    multiply (
+        self, self->logits, &input, &self->weights->output, self->n_logit_rows);
   bn_profile_end_part (&self->profile, BN_PART_HEAD);
 }
 
@@ -481,9 +510,9 @@ compute_batch (BnTransformer *self)
 }
 
 /* Looks at the bits: no comparison of floats finds NaN for sure under every
- * compiler option. */
+ * compiler option. Values with the bits of allowed are no matter. */
 static gboolean
-has_not_finite (const float *values, size_t n)
+has_not_finite (const float *values, size_t n, uint32_t allowed)
 {
   const uint32_t exponent = 0x7f800000;
   int n_bad = 0;
@@ -491,7 +520,7 @@ has_not_finite (const float *values, size_t n)
   for (size_t i = 0; i < n; i++) {
     uint32_t bits;
     memcpy (&bits, &values[i], sizeof bits);
-    n_bad |= (bits & exponent) == exponent;
+    n_bad |= (bits & exponent) == exponent && bits != allowed;
   }
   return n_bad != 0;
 }
@@ -500,9 +529,11 @@ static gboolean
 check_logits (BnTransformer *self, GError **error)
 {
   const size_t n_vocab = self->hparams.n_vocab;
+  const uint32_t minus_infinity = 0xff800000;
+  const uint32_t allowed = self->has_screened ? minus_infinity : 0;
 
   for (uint32_t i = 0; i < self->n_logit_rows; i++) {
-    if (has_not_finite (self->host_logits + i * n_vocab, n_vocab)) {
+    if (has_not_finite (self->host_logits + i * n_vocab, n_vocab, allowed)) {
       const uint32_t row = self->logit_rows[i];
       g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
           "%s: the logits after token %u at position %u are not finite; the "

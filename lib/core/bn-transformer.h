@@ -21,6 +21,7 @@
 #pragma once
 
 #include "bn-backend.h"
+#include "bn-head.h"
 #include "bn-hparams.h"
 #include "bn-kvcache.h"
 #include "bn-kernels.h"
@@ -42,6 +43,7 @@ typedef struct {
   BnKvType kv_type;      /* how the cache keeps keys and values */
   BnRepack repack;
   BnI2sLayout i2s_layout;
+  BnHead head;
   gboolean has_profile; /* times the parts of each pass */
 } BnTransformerOptions;
 
@@ -65,6 +67,12 @@ const BnHparams *bn_transformer_get_hparams (const BnTransformer *self);
 BnKvCache *bn_transformer_get_kv_cache (BnTransformer *self);
 uint32_t bn_transformer_get_context_size (const BnTransformer *self);
 uint32_t bn_transformer_get_batch_size (const BnTransformer *self);
+/* The output matrix as it is held; no AUTO. */
+BnHead bn_transformer_get_head (const BnTransformer *self);
+/* Logits since creation that went through the copy of a screened head, and of
+ * those the ones that were computed from the file. */
+void bn_transformer_get_screened (
+    const BnTransformer *self, uint64_t *n_screened, uint64_t *n_computed);
 /* Since creation; zeros without has_profile. */
 const BnProfile *bn_transformer_get_profile (const BnTransformer *self);
 /* Bytes of packed weights and of scratch; the cache is not in it. */
@@ -82,6 +90,8 @@ typedef struct {
   const uint32_t *tokens;
   uint32_t n_tokens; /* at least 1 */
   BnLogits logits;
+  const BnLogitNeed *need; /* of each row of them; NULL: everything. What is
+                              not needed may be -INFINITY */
   /* Set by forward: rows of n_vocab floats, valid until the next forward (the
    * caller may write to them); NULL for BN_LOGITS_NONE. */
   float *result;

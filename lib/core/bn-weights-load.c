@@ -24,6 +24,7 @@ typedef enum {
   FINDING_NOT_FINITE, /* at offset */
   FINDING_CODE,       /* at offset */
   FINDING_SHAPE,      /* no known arrangement of the type fits the shape */
+  FINDING_TOO_LARGE,  /* for what it is converted to; at offset */
 } Finding;
 
 typedef struct {
@@ -42,8 +43,9 @@ typedef struct {
   uint64_t n_total;
   int64_t last_report_us; /* worker 0 */
   size_t codes_size;
+  size_t n_scales;
   uint8_t *codes; /* codes_size for each worker */
-  float *scales;  /* JOB_ELEMENTS for each worker */
+  float *scales;  /* n_scales for each worker */
 } Loading;
 
 /* Where the scales of a block are: half floats. */
@@ -287,7 +289,7 @@ load_ternary_rows (Loading *self, Job *job, uint32_t worker)
   const BnLinear *linear = job->matrix->linear;
   const uint32_t n_rows = job->row_end - job->row_begin;
   uint8_t *codes = self->codes + worker * self->codes_size;
-  float *scales = self->scales + (size_t) worker * JOB_ELEMENTS;
+  float *scales = self->scales + worker * self->n_scales;
   BnBackend *backend = self->loader->weights->backend;
 
   if (linear != NULL && job->matrix->packed_size == 0) {
@@ -307,8 +309,55 @@ load_ternary_rows (Loading *self, Job *job, uint32_t worker)
       n_rows * sizeof *scales);
 }
 
+/* Floats of the file in the form that is multiplied. Scratch of the worker:
+ * the rows in codes; in scales a row twice, then the lengths. */
 static void
-load_rows (Loading *self, Job *job)
+convert_rows (Loading *self, Job *job, const uint8_t *rows, uint32_t worker)
+{
+  const BnBoundMatrix *matrix = job->matrix;
+  const BnLinear *linear = matrix->linear;
+  const uint32_t n_rows = job->row_end - job->row_begin;
+  const size_t row_size = bn_type_tensor_size (matrix->type, matrix->n_cols, 1);
+  const size_t file_row_size = matrix->tensor->size / matrix->n_rows;
+  uint8_t *converted = self->codes + worker * self->codes_size;
+  float *scratch = self->scales + worker * self->n_scales;
+  float *norms = scratch + 2 * (size_t) matrix->n_cols;
+  float *errors = norms + n_rows;
+  BnBackend *backend = self->loader->weights->backend;
+
+  for (uint32_t i = 0; i < n_rows; i++) {
+    BnHeadLengths lengths;
+
+    bn_head_convert_row (converted + i * row_size, matrix->type, &lengths,
+        rows + i * file_row_size, matrix->tensor->type, matrix->n_cols,
+        scratch);
+    norms[i] = lengths.norm;
+    errors[i] = lengths.error;
+    if (matrix->screen == NULL && !isfinite (lengths.error)) {
+      job->finding = FINDING_TOO_LARGE;
+      job->offset = (job->row_begin + i) * (uint64_t) file_row_size;
+      return;
+    }
+  }
+  if (matrix->screen != NULL) {
+    backend->ops->write (backend,
+        (float *) matrix->screen->norms + job->row_begin, norms,
+        n_rows * sizeof *norms);
+    backend->ops->write (backend,
+        (float *) matrix->screen->errors + job->row_begin, errors,
+        n_rows * sizeof *errors);
+  }
+  if (linear->ops == NULL || linear->ops->pack != NULL)
+    backend->ops->linear_pack (
+        backend, linear, converted, job->row_begin, job->row_end);
+  else
+    backend->ops->write (backend,
+        (uint8_t *) linear->matrix.data + job->row_begin * row_size, converted,
+        n_rows * row_size);
+}
+
+static void
+load_rows (Loading *self, Job *job, uint32_t worker)
 {
   const BnBoundMatrix *matrix = job->matrix;
   const BnLinear *linear = matrix->linear;
@@ -324,10 +373,11 @@ load_rows (Loading *self, Job *job)
     job->offset += begin;
     return;
   }
-  if (linear == NULL || matrix->packed_size == 0)
-    return;
-  backend->ops->linear_pack (
-      backend, linear, tensor->data + begin, job->row_begin, job->row_end);
+  if (matrix->type != tensor->type)
+    convert_rows (self, job, tensor->data + begin, worker);
+  else if (linear != NULL && matrix->packed_size > 0)
+    backend->ops->linear_pack (
+        backend, linear, tensor->data + begin, job->row_begin, job->row_end);
 }
 
 /* Rows that are packed do not need their place in the file any more. Codes of
@@ -387,7 +437,7 @@ run_job (Loading *self, int index, uint32_t worker)
   if (bn_pack_is_ternary (pack))
     load_ternary_rows (self, job, worker);
   else
-    load_rows (self, job);
+    load_rows (self, job, worker);
   if (job->finding != FINDING_NONE)
     note_bad_job (self, index);
   else
@@ -432,6 +482,13 @@ report_finding (BnLoader *self, const Job *job)
           "arrangement of %s is known",
           matrix->n_cols, matrix->n_rows, bn_type_id_name (tensor->type));
       break;
+    case FINDING_TOO_LARGE:
+      bn_loader_fail_tensor (self, BITNET_ERROR_UNSUPPORTED_QUANTIZATION,
+          tensor, job->offset,
+          "found a row with numbers too large for %s, expected smaller ones "
+          "or head=file",
+          bn_type_id_name (matrix->type));
+      break;
   }
 }
 
@@ -472,21 +529,29 @@ run_loading (BnLoader *self)
   BnBackend *backend = self->weights->backend;
   const uint32_t n_workers = backend->ops->get_n_threads (backend);
   g_autoptr (GArray) jobs = make_jobs (self);
-  Loading loading = {
-      .loader = self, .jobs = (void *) jobs->data, .first_bad = NO_JOB};
+  Loading loading = {.loader = self,
+      .jobs = (void *) jobs->data,
+      .first_bad = NO_JOB,
+      .n_scales = JOB_ELEMENTS};
   g_autofree uint8_t *codes = NULL;
   g_autofree float *scales = NULL;
 
   for (guint i = 0; i < self->matrices->len; i++) {
     const BnBoundMatrix *matrix =
         &g_array_index (self->matrices, BnBoundMatrix, i);
+    const size_t n_rows = job_rows (matrix);
     loading.n_total += matrix->tensor->size;
-    loading.codes_size =
-        MAX (loading.codes_size, (size_t) job_rows (matrix) * matrix->n_cols);
+    loading.codes_size = MAX (loading.codes_size, n_rows * matrix->n_cols);
+    if (matrix->type == matrix->tensor->type)
+      continue;
+    loading.codes_size = MAX (loading.codes_size,
+        bn_type_tensor_size (matrix->type, matrix->n_cols, n_rows));
+    loading.n_scales =
+        MAX (loading.n_scales, 2 * ((size_t) matrix->n_cols + n_rows));
   }
   loading.codes = codes = g_try_malloc_n (n_workers, loading.codes_size);
   loading.scales = scales =
-      g_try_malloc_n (n_workers, JOB_ELEMENTS * sizeof *scales);
+      g_try_malloc_n (n_workers, loading.n_scales * sizeof *scales);
   if (loading.codes == NULL || loading.scales == NULL) {
     bn_loader_fail (self, BITNET_ERROR_OUT_OF_MEMORY,
         "no memory for %u threads that pack weights", n_workers);
@@ -511,6 +576,31 @@ round_up (size_t size)
   return (size + BN_ALIGN - 1) / BN_ALIGN * BN_ALIGN;
 }
 
+/* The file's rows stay where they are, whatever becomes of the others. */
+static size_t
+plan_screen (BnLoader *self)
+{
+  BnBackend *backend = self->weights->backend;
+  BnLinear *exact = &self->weights->output;
+  const size_t size =
+      backend->ops->linear_init (backend, exact, BN_REPACK_NEVER);
+
+  g_assert (size == 0);
+  return 2 * round_up (exact->matrix.n_rows * sizeof (float));
+}
+
+static void
+place_screen (
+    BnLoader *self, BnScreen *screen, const void *rows, uint8_t **memory)
+{
+  const size_t size = round_up (screen->copy.matrix.n_rows * sizeof (float));
+
+  self->weights->output.matrix.data = rows;
+  screen->norms = (const void *) *memory;
+  screen->errors = (const void *) (*memory + size);
+  *memory += 2 * size;
+}
+
 /* How each matrix is held, and what all of it takes. */
 static size_t
 plan_memory (BnLoader *self)
@@ -526,6 +616,11 @@ plan_memory (BnLoader *self)
       continue;
     matrix->packed_size =
         backend->ops->linear_init (backend, linear, self->repack);
+    if (matrix->packed_size == 0 && matrix->type != matrix->tensor->type)
+      matrix->packed_size =
+          bn_type_tensor_size (matrix->type, matrix->n_cols, matrix->n_rows);
+    if (matrix->screen != NULL)
+      size += plan_screen (self);
     matrix->row_tile = linear->ops ? linear->ops->row_tile : 1;
     size += round_up (matrix->packed_size);
     if (bn_pack_is_ternary (linear->matrix.pack))
@@ -549,6 +644,8 @@ place_matrices (BnLoader *self, uint8_t **memory)
       continue;
     linear->matrix.data = matrix->packed_size ? *memory : matrix->tensor->data;
     *memory += round_up (matrix->packed_size);
+    if (matrix->screen != NULL)
+      place_screen (self, matrix->screen, matrix->tensor->data, memory);
     if (bn_pack_is_ternary (linear->matrix.pack)) {
       linear->matrix.row_scale = (const void *) *memory;
       *memory += round_up (matrix->n_rows * sizeof (float));

@@ -9,6 +9,9 @@
 typedef struct {
   const BnGgufTensor *tensor;
   BnLinear *linear; /* NULL: a table, checked only */
+  BnType type;      /* of the rows that are multiplied: the tensor's own, or
+                       what its floats are converted to */
+  BnScreen *screen; /* NULL unless this is its copy */
   uint32_t n_rows;
   uint32_t n_cols;
   uint32_t row_tile;
@@ -28,6 +31,7 @@ typedef struct {
   const BnHparams *hparams;
   BnRepack repack;
   BnI2sLayout i2s_layout;
+  BnHead head;
   const BnMemoryNeed *need; /* beside the weights */
   GArray *matrices;         /* of BnBoundMatrix */
   GArray *vectors;          /* of BnBoundVector */

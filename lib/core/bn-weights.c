@@ -224,6 +224,7 @@ bind_matrix (BnLoader *self, BnLinear *linear, const BnGgufTensor *tensor,
 {
   BnBoundMatrix matrix = {.tensor = tensor,
       .linear = linear,
+      .type = tensor ? tensor->type : 0,
       .n_rows = n_rows,
       .n_cols = n_cols,
       .row_tile = 1};
@@ -335,6 +336,61 @@ bind_ffn (BnLoader *self, BnLayer *layer, uint32_t index)
   bind_linear (self, &layer->ffn_down, name, h->n_ff, h->n_embd, bias);
 }
 
+/* What is loaded is the copy; the file's rows are used where they lie. */
+static void
+bind_screen (BnLoader *self, BnBoundMatrix *matrix, BnType type)
+{
+  BnScreen *screen = g_new0 (BnScreen, 1);
+
+  self->weights->screen = screen;
+  screen->exact = matrix->linear;
+  screen->copy = *matrix->linear;
+  screen->copy.matrix.pack = bn_weights_pack (type);
+  bn_screen_init (screen);
+  matrix->linear = &screen->copy;
+  matrix->type = type;
+  matrix->screen = screen;
+}
+
+/* Whether bounds of the bare product serve. */
+static gboolean
+can_screen (const BnLoader *self)
+{
+  const BnWeights *weights = self->weights;
+
+  return weights->backend->ops->matmul_screened != NULL
+         && weights->output.scale == 1
+         && bn_gguf_find_tensor (weights->gguf, "output.bias") == NULL;
+}
+
+static void
+choose_head (BnLoader *self)
+{
+  BnLinear *output = &self->weights->output;
+  BnHead wanted = self->head;
+  BnBoundMatrix *matrix;
+  BnHeadChoice choice;
+
+  if (self->has_failed)
+    return;
+  /* Who wants no second copy of the weights wants none of these either. */
+  if (wanted == BN_HEAD_AUTO && self->repack == BN_REPACK_NEVER)
+    wanted = BN_HEAD_FILE;
+  matrix =
+      &g_array_index (self->matrices, BnBoundMatrix, self->matrices->len - 1);
+  choice =
+      bn_head_choose (wanted, matrix->type, matrix->n_rows, matrix->n_cols);
+  if (choice.head == BN_HEAD_SCREENED && !can_screen (self))
+    choice = (BnHeadChoice){BN_HEAD_FILE, matrix->type};
+  self->weights->head = choice.head;
+  if (choice.head == BN_HEAD_SCREENED) {
+    bind_screen (self, matrix, choice.copy_type);
+    return;
+  }
+  matrix->type = choice.copy_type;
+  output->matrix.pack = bn_weights_pack (choice.copy_type);
+}
+
 static void
 bind_output (BnLoader *self)
 {
@@ -348,6 +404,7 @@ bind_output (BnLoader *self)
   if (tensor) {
     bind_linear (
         self, &weights->output, "output", h->n_embd, h->n_vocab, OPTIONAL);
+    choose_head (self);
     return;
   }
   if (self->has_failed)
@@ -356,6 +413,7 @@ bind_output (BnLoader *self)
   tensor = bn_gguf_find_tensor (weights->gguf, "token_embd.weight");
   g_array_remove_index (self->matrices, 0);
   bind_matrix (self, &weights->output, tensor, h->n_embd, h->n_vocab);
+  choose_head (self);
 }
 
 /* Tensors that stand for parts of a graph which is not implemented. */
@@ -410,15 +468,16 @@ bind_all (BnLoader *self)
 
 BnWeights *
 bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
-    BnRepack repack, BnI2sLayout i2s_layout, const BnMemoryNeed *need,
-    BnWeightsProgress progress, gpointer progress_data,
-    GCancellable *cancellable, GError **error)
+    BnRepack repack, BnI2sLayout i2s_layout, BnHead head,
+    const BnMemoryNeed *need, BnWeightsProgress progress,
+    gpointer progress_data, GCancellable *cancellable, GError **error)
 {
   g_autoptr (BnWeights) weights = g_new0 (BnWeights, 1);
   BnLoader loader = {.weights = weights,
       .hparams = hparams,
       .repack = repack,
       .i2s_layout = i2s_layout,
+      .head = head,
       .need = need,
       .progress = progress,
       .progress_data = progress_data,
@@ -442,6 +501,9 @@ bn_weights_free (BnWeights *self)
   if (self->memory)
     self->backend->ops->release (
         self->backend, self->memory, self->memory_size);
+  if (self->screen)
+    bn_screen_clear (self->screen);
+  g_free (self->screen);
   g_free (self->rope_freqs);
   g_free (self->layers);
   bn_gguf_unref (self->gguf);

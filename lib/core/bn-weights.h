@@ -31,6 +31,8 @@ typedef struct {
   uint32_t n_layers;
   BnNorm output_norm;
   BnLinear output;
+  BnHead head;      /* what output is; no AUTO */
+  BnScreen *screen; /* of the output; NULL: none */
 
   BnGguf *gguf;
   BnBackend *backend;
@@ -46,7 +48,7 @@ typedef void (*BnWeightsProgress) (
  * known to fit. backend must outlive the weights. For errors see
  * bn_transformer_new(). */
 BnWeights *bn_weights_load (BnGguf *gguf, const BnHparams *hparams,
-    BnBackend *backend, BnRepack repack, BnI2sLayout i2s_layout,
+    BnBackend *backend, BnRepack repack, BnI2sLayout i2s_layout, BnHead head,
     const BnMemoryNeed *need, BnWeightsProgress progress,
     gpointer progress_data, GCancellable *cancellable, GError **error);
 void bn_weights_free (BnWeights *self);

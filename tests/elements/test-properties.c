@@ -129,6 +129,7 @@ test_other_values (gconstpointer data)
       {"infer", "drafts", "4"},
       {"infer", "i2s-layout", "b"},
       {"infer", "cache-type", "q8_0"},
+      {"infer", "head", "q8_0"},
       {"detokenize", "granularity", "sentence"},
       {"detokenize", "skip-special", "false"},
       {"detokenize", "timestamp-mode", "running-time"},

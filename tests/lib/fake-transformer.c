@@ -383,6 +383,20 @@ bn_transformer_get_profile (const BnTransformer *self)
   return &none;
 }
 
+BnHead
+bn_transformer_get_head (const BnTransformer *self)
+{
+  return BN_HEAD_FILE;
+}
+
+void
+bn_transformer_get_screened (
+    const BnTransformer *self, uint64_t *n_screened, uint64_t *n_computed)
+{
+  *n_screened = 0;
+  *n_computed = 0;
+}
+
 uint64_t
 bn_transformer_get_memory_size (const BnTransformer *self)
 {

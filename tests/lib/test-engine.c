@@ -77,6 +77,9 @@ test_options (void)
   options->cache_type = BITNET_CACHE_TYPE_Q8_0;
   g_assert_false (bitnet_engine_matches (engine, options));
   options->cache_type = BITNET_CACHE_TYPE_F16;
+  options->head = BITNET_HEAD_Q8_0;
+  g_assert_false (bitnet_engine_matches (engine, options));
+  options->head = BITNET_HEAD_AUTO;
   options->drafts = -1;
   g_assert_false (bitnet_engine_matches (engine, options));
   options->drafts = 8;
@@ -105,6 +108,12 @@ test_options (void)
   g_assert_cmpstr (error->message, ==, "cache-type is 2, expected 0 to 1");
   g_clear_error (&error);
   options->cache_type = BITNET_CACHE_TYPE_F16;
+  options->head = (BitnetHead) 5;
+  g_assert_null (bitnet_model_get_engine (model, options, &error));
+  g_assert_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpstr (error->message, ==, "head is 5, expected 0 to 4");
+  g_clear_error (&error);
+  options->head = BITNET_HEAD_AUTO;
   options->drafts = 17;
   g_assert_null (bitnet_model_get_engine (model, options, &error));
   g_assert_cmpstr (error->message, ==, "drafts is 17, expected -1 to 16");
@@ -365,9 +374,10 @@ test_stats (void)
     const char *key, *type;
   } keys[] = {{"device", "s"}, {"cpu-level", "s"}, {"threads", "u"},
       {"context-size", "u"}, {"batch-size", "u"}, {"sequences", "u"},
-      {"load-ms", "d"}, {"weights-size", "t"}, {"prompt-tokens", "t"},
-      {"cached-tokens", "t"}, {"generated-tokens", "t"},
-      {"drafted-tokens", "t"}, {"accepted-tokens", "t"}, {"steps", "t"},
+      {"load-ms", "d"}, {"weights-size", "t"}, {"head", "s"},
+      {"prompt-tokens", "t"}, {"cached-tokens", "t"}, {"generated-tokens", "t"},
+      {"drafted-tokens", "t"}, {"accepted-tokens", "t"},
+      {"screened-logits", "t"}, {"computed-logits", "t"}, {"steps", "t"},
       {"mean-batch", "d"}, {"prefill-ns", "t"}, {"decode-ns", "t"},
       {"prefill-tokens-per-second", "d"}, {"tokens-per-second", "d"},
       {"running", "u"}, {"waiting", "u"}, {"kv-pages", "u"},

@@ -317,6 +317,92 @@ test_xtc_probability (void)
   g_assert_cmpuint (n_acted, <, 2650);
 }
 
+static int
+compare_floats (gconstpointer a, gconstpointer b)
+{
+  float x = *(const float *) a, y = *(const float *) b;
+
+  return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* -infinity in place of every logit that is not needed. */
+static void
+drop_needless (const float *in, float *out, guint n, const BnLogitNeed *need)
+{
+  g_autofree guint8 *marks = g_new0 (guint8, n);
+  g_autofree float *rest = g_new (float, n);
+  guint n_rest = 0;
+
+  for (guint i = 0; i < need->n_tokens; i++)
+    marks[need->tokens[i]] = 1;
+  for (guint i = 0; i < n; i++) {
+    if (!marks[i])
+      rest[n_rest++] = in[i];
+  }
+  qsort (rest, n_rest, sizeof *rest, compare_floats);
+  for (guint i = 0; i < n; i++) {
+    gboolean is_needed =
+        marks[i] || need->n_best == 0
+        || ((need->n_best > n_rest || in[i] >= rest[need->n_best - 1])
+            && in[i] >= rest[0] - need->span);
+    out[i] = is_needed ? in[i] : -INFINITY;
+  }
+}
+
+/* What is not needed changes no draw, and no random number. */
+static void
+test_need (void)
+{
+  static const struct {
+    const char *settings;
+    gboolean is_partial;
+  } cases[] = {
+      {"{\"temperature\": 0}", TRUE},
+      {"{\"temperature\": 0, \"penalty-repeat\": 3}", TRUE},
+      {"{\"temperature\": 0, \"dynatemp-range\": 0.5}", FALSE},
+      {"{\"top-k\": 7}", TRUE},
+      {"{\"top-k\": 7, \"min-keep\": 12, \"min-p\": 0.2}", TRUE},
+      {"{\"top-k\": 20, \"typical-p\": 0.5, \"min-p\": 0.2}", TRUE},
+      {"{\"top-k\": 20, \"top-p\": 0.8, \"xtc-probability\": 0.5}", TRUE},
+      {"{\"top-k\": 20, \"min-p\": 0.2, \"xtc-probability\": 0.5}", TRUE},
+      {"{\"top-k\": 0, \"min-p\": 0.1}", TRUE},
+      {"{\"top-k\": 0, \"min-p\": 1}", TRUE},
+      {"{\"top-k\": 0, \"min-p\": 0.3, \"min-keep\": 4}", FALSE},
+      {"{\"top-k\": 0, \"top-p\": 0.9, \"min-p\": 0.1}", FALSE},
+      {"{\"mirostat\": 2}", FALSE},
+      {"{\"top-k\": 9, \"penalty-repeat\": 1.5, \"penalty-freq\": 0.4}", TRUE},
+      {"{\"top-k\": 0, \"min-p\": 0.2, \"penalty-present\": 2}", TRUE},
+      {"{\"top-k\": 5, \"logit-bias\": {\"2\": 6, \"3\": false, \"50\": -4}}",
+          TRUE},
+  };
+  enum { N_VOCAB = 200, N_DRAWS = 150 };
+  g_autoptr (BnSamplerScratch) scratch = bn_sampler_scratch_new (N_VOCAB);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (3);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (BnSampler) a = make_sampler (cases[i].settings, 5, N_VOCAB, 64);
+    g_autoptr (BnSampler) b = make_sampler (cases[i].settings, 5, N_VOCAB, 64);
+
+    for (guint n = 0; n < N_DRAWS; n++) {
+      float full[N_VOCAB], partial[N_VOCAB];
+      BnLogitNeed need;
+      guint32 token, same;
+
+      for (guint t = 0; t < N_VOCAB; t++) /* with ties */
+        full[t] = (float) g_rand_int_range (rand, -40, 40) / 8;
+      bn_sampler_get_need (b, NULL, 0, &need);
+      g_assert_cmpint (need.n_best > 0, ==, cases[i].is_partial);
+      drop_needless (full, partial, N_VOCAB, &need);
+      g_assert_true (bn_sampler_sample (a, scratch, full, &token, NULL));
+      g_assert_true (bn_sampler_sample (b, scratch, partial, &same, NULL));
+      if (token != same)
+        g_error ("%s: %u, expected %u", cases[i].settings, same, token);
+      bn_sampler_accept (a, token);
+      bn_sampler_accept (b, token);
+    }
+  }
+}
+
 static void
 test_seed (void)
 {
@@ -492,5 +578,6 @@ main (int argc, char **argv)
   g_test_add_func ("/sampler/bad-logits", test_bad_logits);
   g_test_add_func ("/sampler/large", test_large);
   g_test_add_func ("/sampler/ties", test_ties);
+  g_test_add_func ("/sampler/need", test_need);
   return g_test_run ();
 }

@@ -623,6 +623,38 @@ test_context (void)
 }
 
 /* Mapped in place or packed: the same numbers up to the order of sums. */
+/* The output matrix is the dearest one: only who asks for logits pays. */
+static void
+test_no_logits (void)
+{
+  const TinySpec spec = {.arch = "llama"};
+  const BnTransformerOptions options = {
+      .context_size = CONTEXT, .batch_size = N_TOKENS, .has_profile = TRUE};
+  static const BnLogits kinds[] = {BN_LOGITS_NONE, BN_LOGITS_LAST};
+  g_autoptr (TinyModel) model = tiny_model_new (&spec);
+  g_auto (Engine) engine = {0};
+  g_autoptr (GError) error = NULL;
+  uint32_t tokens[N_TOKENS];
+
+  engine.gguf = tiny_model_open (model);
+  engine.backend = bn_cpu_backend_new (NULL, 1);
+  engine.transformer = bn_transformer_new (
+      engine.gguf, engine.backend, &options, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  fill_prompt (tokens, N_TOKENS, 1);
+  g_autoptr (BnKvSeq) seq = new_seq (&engine);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++) {
+    BnRun run = {
+        .seq = seq, .tokens = tokens, .n_tokens = 40, .logits = kinds[i]};
+    g_assert_true (
+        bn_transformer_forward (engine.transformer, &run, 1, NULL, &error));
+    g_assert_cmpint (run.result == NULL, ==, i == 0);
+    g_assert_cmpint (
+        bn_transformer_get_profile (engine.transformer)->ns[BN_PART_HEAD] == 0,
+        ==, i == 0);
+  }
+}
+
 static void
 test_repack (void)
 {
@@ -815,6 +847,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transformer/not-finite", test_not_finite);
   g_test_add_func ("/transformer/bad-token", test_bad_token);
   g_test_add_func ("/transformer/context", test_context);
+  g_test_add_func ("/transformer/no-logits", test_no_logits);
   g_test_add_func ("/transformer/repack", test_repack);
   g_test_add_func ("/transformer/long-context", test_long_context);
   g_test_add_func ("/transformer/cache-type/accuracy", test_cache_type);

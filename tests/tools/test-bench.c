@@ -127,6 +127,7 @@ static const struct {
     {"logits --tokens 1 -t -1", 2, "--threads is -1"},
     {"logits --tokens 1 --repack maybe", 2, "auto, never, always"},
     {"bench --cache-type q4", 2, "f16, q8_0"},
+    {"logits --tokens 1 --head q4", 2, "auto, file, q8_0, q6_k, screened"},
     {"logits --tokens 1 -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"logits --tokens 4294967295", 1, "token 0 of the prompt is 4294967295"},
     {"logits --tokens 1 --device cuda:1", 1, "cuda:1"},

@@ -244,6 +244,9 @@ test_wrong (Fixture *fixture, gconstpointer data)
           "--repack: found \"hat\", expected one of auto, never, always"},
       {"infer -p x --cache-type hat", 2,
           "--cache-type: found \"hat\", expected one of f16, q8_0"},
+      {"infer -p x --head hat", 2,
+          "--head: found \"hat\", expected one of auto, file, q8_0, q6_k, "
+          "screened"},
       {"infer -p x --device abacus", 1, "abacus"},
       {"infer -p x --template klingon", 1, "klingon"},
       {"infer -p x --tokenizer gone.gguf", 1, "gone.gguf"},
