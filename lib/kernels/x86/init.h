@@ -16,6 +16,8 @@ void bn_text_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
 void bn_encode_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
+void bn_blocks_init_avx512 (BnKernels *k);
+void bn_blocks_k_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512vnni (BnKernels *k);
 void bn_blocks_k_init_avx512vnni (BnKernels *k);
@@ -42,6 +44,8 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_attend_init_avx512 (k);
   bn_encode_init_avx512 (k);
   bn_floats_init_avx512 (k);
+  bn_blocks_init_avx512 (k);
+  bn_blocks_k_init_avx512 (k);
   bn_ternary_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
 

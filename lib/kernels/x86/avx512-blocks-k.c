@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Products of the types in blocks of 256 with AVX-512 VNNI, packed in tiles of
- * sixteen rows (avx512vnni-blocks.h).
+/* Products of the types in blocks of 256 with AVX-512, packed in tiles of
+ * sixteen rows (avx512-blocks.h).
  *
  * A block of a tile:
  *
@@ -14,13 +14,14 @@
  * Sums of code * q are scaled and added as integers, and what a zero point or
  * a minimum takes out is a product of the scales with the sums of sixteen
  * activations, also in integers: as exact as the C version. */
-#include "avx512vnni-blocks.h"
+#include "avx512-blocks.h"
 
 enum {
   N_SUBS = BN_QK_K / SUB_COLS,
   SCALE_BYTES = 256,
   D_BYTES = 64,
   PREFETCH_BLOCKS = 2,
+  CODE_BIT_BYTES = BN_QK_K * TILE_ROWS / 8, /* a bit of all codes */
 };
 
 /* How the scales of a block are meant. */
@@ -148,14 +149,14 @@ load_correction (const uint8_t *scales, int sub, const Scales kind)
 /* sum += scale * (sums of 32 columns of one activation row) */
 BN_INLINE __m512i
 add_scaled (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
-    const __m512i scales[2], const Scales kind)
+    const __m512i scales[2], const Scales kind, const int n_bits)
 {
   const __m512i zero = _mm512_setzero_si512 ();
-  __m512i first = add_products (zero, codes, q, 0, 4);
+  __m512i first = add_products (zero, codes, q, 0, 4, n_bits);
 
   if (kind == SCALES_NONE)
-    return _mm512_add_epi32 (sum, add_products (first, codes, q, 4, 4));
-  __m512i second = add_products (zero, codes, q, 4, 4);
+    return _mm512_add_epi32 (sum, add_products (first, codes, q, 4, 4, n_bits));
+  __m512i second = add_products (zero, codes, q, 4, 4, n_bits);
   if (kind == SCALES_MIN)
     return _mm512_add_epi32 (
         sum, _mm512_mullo_epi32 (_mm512_add_epi32 (first, second), scales[0]));
@@ -188,7 +189,7 @@ finish_block (__m512 sum, __m512i integers, const __m512i corrections[N_SUBS],
 
 #pragma GCC unroll 8
   for (int sub = 0; sub < N_SUBS; sub++)
-    taken = _mm512_dpwssd_epi32 (taken, corrections[sub],
+    taken = add_pairs (taken, corrections[sub],
         _mm512_set1_epi32 (
             (int) bn_load_u32 ((const uint8_t *) (act->sums + 2 * sub))));
   if (type.scales == SCALES_MIN || type.scales == SCALES_MIN_16) {
@@ -252,7 +253,8 @@ multiply_tile (__m512 *sums, const uint8_t *block, const Acts *acts,
       load_scales (values, scales, sub, type.scales);
       for (uint32_t i = 0; i < n_acts; i++)
         integers[i] = add_scaled (integers[i], codes,
-            act_block (acts, i, b)->qs + SUB_COLS * sub, values, type.scales);
+            act_block (acts, i, b)->qs + SUB_COLS * sub, values, type.scales,
+            type.code_bytes / CODE_BIT_BYTES);
     }
 #pragma GCC unroll 8
     for (int sub = 0; sub < N_SUBS; sub++)
@@ -506,7 +508,7 @@ DEFINE_TYPE (tq2_0, BnBlockTQ2_0, 2, load_2_bits, 1024, SCALES_NONE, 1)
   }
 
 void
-bn_blocks_k_init_avx512vnni (BnKernels *k)
+BN_NAME (bn_blocks_k_init) (BnKernels *k)
 {
   k->matmul[BN_PACK_Q2_K] = OPS (q2_k);
   k->matmul[BN_PACK_Q3_K] = OPS (q3_k);

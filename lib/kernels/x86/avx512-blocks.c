@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Products of the types in blocks of 32 with AVX-512 VNNI, packed in tiles of
- * sixteen rows (avx512vnni-blocks.h).
+/* Products of the types in blocks of 32 with AVX-512, packed in tiles of
+ * sixteen rows (avx512-blocks.h).
  *
  *   tile    d of all blocks (m behind each d) | codes of block 0 | of 1 | ...
  *
  * with d and m as halves of sixteen rows and codes as four bits (Q4), four and
  * a fifth (Q5) or eight. The zero point is taken out by starting the sums at
  * what it comes to: a sum of activations is part of their block. */
-#include "avx512vnni-blocks.h"
+#include "avx512-blocks.h"
 
 enum {
   D_BYTES = 32,          /* of sixteen rows */
@@ -54,6 +54,7 @@ load_5_bits (__m512i codes[N_VECTORS], const uint8_t *data)
   add_bits (codes, data + 256, 16);
 }
 
+#ifdef __AVX512VNNI__
 BN_INLINE void
 load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
 {
@@ -61,6 +62,7 @@ load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
   for (int k = 0; k < N_VECTORS; k++)
     codes[k] = _mm512_loadu_si512 (data + 64 * k);
 }
+#endif
 
 /* One block of sixteen rows with one activation row. */
 BN_INLINE __m512
@@ -82,7 +84,8 @@ add_block (__m512 sum, const __m512i codes[N_VECTORS], __m512 d, __m512 m,
     da = load_f16 (&act->d);
     products = _mm512_set1_epi32 (-type.zero * act->sum);
   }
-  products = add_products (products, codes, q, 0, N_VECTORS);
+  products = add_products (
+      products, codes, q, 0, N_VECTORS, type.code_bytes / LINE_BYTES);
   return _mm512_fmadd_ps (_mm512_mul_ps (d, _mm512_cvtepi32_ps (products)),
       _mm512_set1_ps (da), sum);
 }
@@ -188,6 +191,7 @@ take_q5_1 (Parts *parts, const uint8_t *block, int lane)
   memcpy (parts->d + D_BYTES + 2 * lane, b->m, 2);
 }
 
+#ifdef __AVX512VNNI__
 static void
 take_q8_0 (Parts *parts, const uint8_t *block, int lane)
 {
@@ -197,6 +201,7 @@ take_q8_0 (Parts *parts, const uint8_t *block, int lane)
     parts->codes[lane][i] = (uint8_t) (b->qs[i] ^ 0x80); /* plus 128 */
   memcpy (parts->d + 2 * lane, b->d, 2);
 }
+#endif
 
 BN_INLINE void
 store_codes (uint8_t *data, const __m512i codes[N_VECTORS], const int n_bits)
@@ -270,7 +275,9 @@ DEFINE_TYPE (q4_0, BnBlockQ4_0, 4, load_4_bits, 256, 8)
 DEFINE_TYPE (q4_1, BnBlockQ4_1, 4, load_4_bits, 256, -1)
 DEFINE_TYPE (q5_0, BnBlockQ5_0, 5, load_5_bits, 320, 16)
 DEFINE_TYPE (q5_1, BnBlockQ5_1, 5, load_5_bits, 320, -1)
+#ifdef __AVX512VNNI__ /* maddubs would saturate */
 DEFINE_TYPE (q8_0, BnBlockQ8_0, 8, load_8_bits, 512, 128)
+#endif
 
 #define OPS(act, name)                                                         \
   (BnMatmulOps)                                                                \
@@ -279,11 +286,13 @@ DEFINE_TYPE (q8_0, BnBlockQ8_0, 8, load_8_bits, 512, 128)
   }
 
 void
-bn_blocks_init_avx512vnni (BnKernels *k)
+BN_NAME (bn_blocks_init) (BnKernels *k)
 {
   k->matmul[BN_PACK_Q4_0] = OPS (BN_ACT_Q8_0, q4_0);
   k->matmul[BN_PACK_Q4_1] = OPS (BN_ACT_Q8_1, q4_1);
   k->matmul[BN_PACK_Q5_0] = OPS (BN_ACT_Q8_0, q5_0);
   k->matmul[BN_PACK_Q5_1] = OPS (BN_ACT_Q8_1, q5_1);
+#ifdef __AVX512VNNI__
   k->matmul[BN_PACK_Q8_0] = OPS (BN_ACT_Q8_0, q8_0);
+#endif
 }

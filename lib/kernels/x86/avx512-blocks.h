@@ -8,17 +8,17 @@
  * vpdpbusd multiplies the four codes of each row with the same four
  * activations, which are one broadcast from memory, so that there is nothing
  * to add across lanes, and scales of sixteen rows are one vector. A tile is
- * read from its first byte to its last. */
+ * read from its first byte to its last. Without VNNI maddubs makes pairs, of
+ * which a few are added before they are widened. */
 #pragma once
 
 #include "init.h"
 
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512VL__)  \
-    || !defined(__AVX512VNNI__)
-#error "these files need -mavx512f -mavx512bw -mavx512vl -mavx512vnni"
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512VL__)
+#error "these files need -mavx512f -mavx512bw -mavx512vl"
 #endif
-#include "avx2.h"
 #include "bn-blocks.h"
+#include "vectors.h"
 
 enum {
   TILE_ROWS = 16,
@@ -37,12 +37,40 @@ four_acts (const int8_t *q)
 /* Sums of vectors [first, first + n) with their activations, added to sum. */
 BN_INLINE __m512i
 add_products (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
-    const int first, const int n)
+    const int first, const int n, const int n_bits)
 {
+#ifdef __AVX512VNNI__
 #pragma GCC unroll 8
   for (int k = first; k < first + n; k++)
     sum = _mm512_dpbusd_epi32 (sum, codes[k], four_acts (q + 4 * k));
+#else
+  /* at most 4 * 2 * 31 * 128 or 2 * 2 * 63 * 128, in an int16 */
+  const int run = n_bits <= 5 ? 4 : 2;
+
+#pragma GCC unroll 8
+  for (int k = first; k < first + n; k += run) {
+    __m512i pairs = _mm512_maddubs_epi16 (codes[k], four_acts (q + 4 * k));
+
+#pragma GCC unroll 4
+    for (int i = k + 1; i < k + run; i++)
+      pairs = _mm512_add_epi16 (
+          pairs, _mm512_maddubs_epi16 (codes[i], four_acts (q + 4 * i)));
+    sum = _mm512_add_epi32 (
+        sum, _mm512_madd_epi16 (pairs, _mm512_set1_epi16 (1)));
+  }
+#endif
   return sum;
+}
+
+/* sum + the products of pairs of int16 */
+BN_INLINE __m512i
+add_pairs (__m512i sum, __m512i a, __m512i b)
+{
+#ifdef __AVX512VNNI__
+  return _mm512_dpwssd_epi32 (sum, a, b);
+#else
+  return _mm512_add_epi32 (sum, _mm512_madd_epi16 (a, b));
+#endif
 }
 
 /* Low four bits and the rest of four vectors are eight. */
