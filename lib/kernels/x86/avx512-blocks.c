@@ -54,7 +54,6 @@ load_5_bits (__m512i codes[N_VECTORS], const uint8_t *data)
   add_bits (codes, data + 256, 16);
 }
 
-#ifdef __AVX512VNNI__
 BN_INLINE void
 load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
 {
@@ -62,7 +61,6 @@ load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
   for (int k = 0; k < N_VECTORS; k++)
     codes[k] = _mm512_loadu_si512 (data + 64 * k);
 }
-#endif
 
 /* One block of sixteen rows with one activation row. */
 BN_INLINE __m512
@@ -191,7 +189,6 @@ take_q5_1 (Parts *parts, const uint8_t *block, int lane)
   memcpy (parts->d + D_BYTES + 2 * lane, b->m, 2);
 }
 
-#ifdef __AVX512VNNI__
 static void
 take_q8_0 (Parts *parts, const uint8_t *block, int lane)
 {
@@ -201,7 +198,6 @@ take_q8_0 (Parts *parts, const uint8_t *block, int lane)
     parts->codes[lane][i] = (uint8_t) (b->qs[i] ^ 0x80); /* plus 128 */
   memcpy (parts->d + 2 * lane, b->d, 2);
 }
-#endif
 
 BN_INLINE void
 store_codes (uint8_t *data, const __m512i codes[N_VECTORS], const int n_bits)
@@ -275,9 +271,7 @@ DEFINE_TYPE (q4_0, BnBlockQ4_0, 4, load_4_bits, 256, 8)
 DEFINE_TYPE (q4_1, BnBlockQ4_1, 4, load_4_bits, 256, -1)
 DEFINE_TYPE (q5_0, BnBlockQ5_0, 5, load_5_bits, 320, 16)
 DEFINE_TYPE (q5_1, BnBlockQ5_1, 5, load_5_bits, 320, -1)
-#ifdef __AVX512VNNI__ /* maddubs would saturate */
 DEFINE_TYPE (q8_0, BnBlockQ8_0, 8, load_8_bits, 512, 128)
-#endif
 
 #define OPS(act, name)                                                         \
   (BnMatmulOps)                                                                \
@@ -292,7 +286,5 @@ BN_NAME (bn_blocks_init) (BnKernels *k)
   k->matmul[BN_PACK_Q4_1] = OPS (BN_ACT_Q8_1, q4_1);
   k->matmul[BN_PACK_Q5_0] = OPS (BN_ACT_Q8_0, q5_0);
   k->matmul[BN_PACK_Q5_1] = OPS (BN_ACT_Q8_1, q5_1);
-#ifdef __AVX512VNNI__
   k->matmul[BN_PACK_Q8_0] = OPS (BN_ACT_Q8_0, q8_0);
-#endif
 }

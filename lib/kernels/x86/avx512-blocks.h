@@ -34,6 +34,38 @@ four_acts (const int8_t *q)
   return _mm512_set1_epi32 ((int) bn_load_u32 ((const uint8_t *) q));
 }
 
+#ifndef __AVX512VNNI__
+
+/* Products of n vectors of codes under mask (from bit shift on), as pairs: at
+ * most 8 * 2 * 15 * 128, 4 * 2 * 31 * 128 or 2 * 2 * 63 * 128. */
+BN_INLINE __m512i
+sum_pairs (const __m512i *codes, const int8_t *q, const int n, const int mask,
+    const unsigned shift)
+{
+  __m512i pairs = _mm512_setzero_si512 ();
+
+#pragma GCC unroll 8
+  for (int k = 0; k < n; k++) {
+    __m512i c = codes[k];
+
+    if (mask != 0)
+      c = _mm512_and_si512 (
+          _mm512_srli_epi16 (c, shift), _mm512_set1_epi8 ((char) mask));
+    pairs = _mm512_add_epi16 (
+        pairs, _mm512_maddubs_epi16 (c, four_acts (q + 4 * k)));
+  }
+  return pairs;
+}
+
+BN_INLINE __m512i
+add_wide (__m512i sum, __m512i pairs, const int factor)
+{
+  return _mm512_add_epi32 (
+      sum, _mm512_madd_epi16 (pairs, _mm512_set1_epi16 ((short) factor)));
+}
+
+#endif
+
 /* Sums of vectors [first, first + n) with their activations, added to sum. */
 BN_INLINE __m512i
 add_products (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
@@ -44,19 +76,16 @@ add_products (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
   for (int k = first; k < first + n; k++)
     sum = _mm512_dpbusd_epi32 (sum, codes[k], four_acts (q + 4 * k));
 #else
-  /* at most 4 * 2 * 31 * 128 or 2 * 2 * 63 * 128, in an int16 */
-  const int run = n_bits <= 5 ? 4 : 2;
-
-#pragma GCC unroll 8
-  for (int k = first; k < first + n; k += run) {
-    __m512i pairs = _mm512_maddubs_epi16 (codes[k], four_acts (q + 4 * k));
+  const int run = n_bits == 6 ? 2 : 4;
 
 #pragma GCC unroll 4
-    for (int i = k + 1; i < k + run; i++)
-      pairs = _mm512_add_epi16 (
-          pairs, _mm512_maddubs_epi16 (codes[i], four_acts (q + 4 * i)));
-    sum = _mm512_add_epi32 (
-        sum, _mm512_madd_epi16 (pairs, _mm512_set1_epi16 (1)));
+  for (int k = first; k < first + n; k += run) {
+    if (n_bits <= 6) {
+      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 0, 0), 1);
+    } else { /* by halves, which cannot saturate */
+      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 15, 0), 1);
+      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 15, 4), 16);
+    }
   }
 #endif
   return sum;
