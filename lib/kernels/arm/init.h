@@ -7,6 +7,7 @@
 
 /* One for each file of the level; called by the function below them. */
 void bn_kernels_init_neon (BnKernels *k);
+void bn_attend_init_neon (BnKernels *k);
 void bn_blocks_init_neon (BnKernels *k);
 void bn_encode_init_neon (BnKernels *k);
 void bn_floats_init_neon (BnKernels *k);
@@ -23,6 +24,7 @@ bn_kernels_init_arm (BnKernels *k, unsigned cpu_flags)
   if (!(cpu_flags & BN_CPU_NEON))
     return;
   bn_kernels_init_neon (k);
+  bn_attend_init_neon (k);
   bn_blocks_init_neon (k);
   bn_encode_init_neon (k);
   bn_floats_init_neon (k);

@@ -447,6 +447,21 @@ quantize_q8_0_neon (void *dst, const float *x, uint32_t n)
 }
 
 static void
+f32_to_q8_0_neon (void *y, const float *x, uint32_t n)
+{
+  BnBlockQ8_0 *block = y;
+
+  for (; n >= BN_QK; n -= BN_QK, x += BN_QK, block++) {
+    float d;
+    int8x16x2_t q = quantize_block (x, &d);
+
+    vst1q_s8 (block->qs, q.val[0]);
+    vst1q_s8 (block->qs + 16, q.val[1]);
+    bn_store_u16 (block->d, bn_f32_to_f16 (d));
+  }
+}
+
+static void
 quantize_q8_1_neon (void *dst, const float *x, uint32_t n)
 {
   BnActQ8_1 *block = dst;
@@ -534,4 +549,5 @@ bn_kernels_init_neon (BnKernels *k)
   k->rope_neox = rope_neox_neon;
   k->f32_to_f16 = f32_to_f16_neon;
   k->f16_to_f32 = f16_to_f32_neon;
+  k->f32_to_q8_0 = f32_to_q8_0_neon;
 }

@@ -8,12 +8,12 @@
  * with the int8 activations; the zero point is taken out with the activations'
  * sum at the end:
  *
- *   packed    tiles of four rows, read as one stream: ternary-packed.h, and
- *             the dense one of avx512vnni-ternary.c
- *   I2_S      the file's rows of layout A: blocks of 32 bytes for 128 columns,
- *             byte i has columns i, 32 + i, ... from the top bits down
- *   IQ2_BN    the file's rows: blocks of 16 bytes for 64 columns, byte i has
- *             columns i, 16 + i, ... from the lowest bits up; a float in front
+ *   packed    tiles of four rows, read as one stream: ternary-packed-tmpl.h,
+ * and the dense one of avx512vnni-ternary.c I2_S      the file's rows of layout
+ * A: blocks of 32 bytes for 128 columns, byte i has columns i, 32 + i, ... from
+ * the top bits down IQ2_BN    the file's rows: blocks of 16 bytes for 64
+ * columns, byte i has columns i, 16 + i, ... from the lowest bits up; a float
+ * in front
  *
  * A vector of codes of such a row is put together from the pieces of a block in
  * the order of the columns, each shifted on its own, so that activations are

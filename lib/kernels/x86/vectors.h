@@ -9,6 +9,8 @@
 #define BN_NAME_1(name, isa) BN_NAME_2 (name, isa)
 #define BN_NAME(name) BN_NAME_1 (name, BN_ISA)
 
+typedef __m128 Quad; /* of floats */
+
 #ifdef __AVX512F__
 
 enum { FLOATS = 16 };
@@ -133,12 +135,12 @@ floats_turn_quads (Floats to[4], const Floats rows[4])
 }
 
 BN_INLINE Floats
-floats_repeat_quad (__m128 quad)
+floats_repeat_quad (Quad quad)
 {
   return _mm512_broadcast_f32x4 (quad);
 }
 
-BN_INLINE __m128
+BN_INLINE Quad
 floats_max_quads (Floats v)
 {
   __m256 high =
@@ -150,7 +152,7 @@ floats_max_quads (Floats v)
 }
 
 /* (quad 0 + quad 1) + (quad 2 + quad 3) */
-BN_INLINE __m128
+BN_INLINE Quad
 floats_sum_quads (const Floats v[1])
 {
   return _mm_add_ps (_mm_add_ps (_mm512_castps512_ps128 (v[0]),
@@ -159,7 +161,9 @@ floats_sum_quads (const Floats v[1])
           _mm512_extractf32x4_ps (v[0], 2), _mm512_extractf32x4_ps (v[0], 3)));
 }
 
-#define floats_spread(v, i) _mm512_permute_ps (v, 0x55 * (i))
+/* Number i of each quad of v, times the quad, added to c. */
+#define floats_fma_spread(v, i, quad, c)                                       \
+  floats_fma (_mm512_permute_ps (v, 0x55 * (i)), floats_repeat_quad (quad), c)
 
 /* Lane i is added to lane i + 8, then as in eight lanes. */
 BN_INLINE float
@@ -289,19 +293,19 @@ floats_turn_quads (Floats to[2], const Floats rows[2])
 }
 
 BN_INLINE Floats
-floats_repeat_quad (__m128 quad)
+floats_repeat_quad (Quad quad)
 {
   return _mm256_set_m128 (quad, quad);
 }
 
-BN_INLINE __m128
+BN_INLINE Quad
 floats_max_quads (Floats v)
 {
   return _mm_max_ps (_mm256_castps256_ps128 (v), _mm256_extractf128_ps (v, 1));
 }
 
 /* (quad 0 + quad 1) + (quad 2 + quad 3) */
-BN_INLINE __m128
+BN_INLINE Quad
 floats_sum_quads (const Floats v[2])
 {
   return _mm_add_ps (_mm_add_ps (_mm256_castps256_ps128 (v[0]),
@@ -310,7 +314,9 @@ floats_sum_quads (const Floats v[2])
           _mm256_castps256_ps128 (v[1]), _mm256_extractf128_ps (v[1], 1)));
 }
 
-#define floats_spread(v, i) _mm256_permute_ps (v, 0x55 * (i))
+/* Number i of each quad of v, times the quad, added to c. */
+#define floats_fma_spread(v, i, quad, c)                                       \
+  floats_fma (_mm256_permute_ps (v, 0x55 * (i)), floats_repeat_quad (quad), c)
 
 BN_INLINE float
 floats_sum (Floats v)
@@ -336,9 +342,45 @@ floats_sum_4 (float sums[4], const Floats v[4])
 
 #endif
 
-/* e^x as floats_exp() has it. */
-BN_INLINE __m128
-exp_quad (__m128 x)
+BN_INLINE Quad
+quad_set1 (float x)
+{
+  return _mm_set1_ps (x);
+}
+
+BN_INLINE Quad
+quad_load (const float *p)
+{
+  return _mm_loadu_ps (p);
+}
+
+BN_INLINE void
+quad_store (float *p, Quad v)
+{
+  _mm_storeu_ps (p, v);
+}
+
+BN_INLINE Quad
+quad_sub (Quad a, Quad b)
+{
+  return _mm_sub_ps (a, b);
+}
+
+BN_INLINE Quad
+quad_fma (Quad a, Quad b, Quad c)
+{
+  return _mm_fmadd_ps (a, b, c);
+}
+
+BN_INLINE Quad
+quad_max (Quad a, Quad b)
+{
+  return _mm_max_ps (a, b);
+}
+
+/* As floats_exp() has it. */
+BN_INLINE Quad
+quad_exp (Quad x)
 {
 #ifdef __AVX512F__
   return _mm512_castps512_ps128 (floats_exp (floats_repeat_quad (x)));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention with vectors. Two ways through a tile of cells give the same bits:
+/* Attention with vectors; compiled for each level, with the vectors.h and
+ * init.h of its processor. Two ways through a tile of cells give the same bits:
  *
  *   columns  many queries, one in each lane. The tile is widened to floats
  *            once for all of them; a key is multiplied one number at a time:
@@ -99,7 +100,7 @@ count_seen (const Attend *op, const Tile *tile, uint32_t query)
 
 /* Numbers [i, i + FLOATS) of a cell. */
 BN_INLINE Floats
-load_cell (const uint8_t *cell, uint32_t i, const Source source)
+load_cell (const uint8_t *cell, size_t i, const Source source)
 {
   const BnBlockQ8_0 *block;
 
@@ -114,7 +115,7 @@ load_cell (const uint8_t *cell, uint32_t i, const Source source)
 
 /* The same for the last ones of a cell of halves, with zeros behind them. */
 BN_INLINE Floats
-load_cell_rest (const uint8_t *cell, uint32_t i, uint32_t n)
+load_cell_rest (const uint8_t *cell, size_t i, size_t n)
 {
   uint16_t halves[FLOATS] = {0};
 
@@ -163,7 +164,7 @@ widen_tile (const Attend *op, const Tile *tile)
 /* The cells [begin, end) of one query. */
 BN_INLINE void
 add_cells (Floats *sums, const float *weights, size_t stride,
-    const uint8_t *const *cells, uint32_t begin, uint32_t end, uint32_t col,
+    const uint8_t *const *cells, uint32_t begin, uint32_t end, size_t col,
     const Source source, const int n_vectors)
 {
   for (uint32_t cell = begin; cell < end; cell++) {
@@ -181,8 +182,8 @@ add_cells (Floats *sums, const float *weights, size_t stride,
 BN_INLINE void
 add_values_columns (float *const *parts, const float *factor,
     const uint32_t *seen, uint32_t n_common, const float *weights,
-    size_t stride, const uint8_t *const *cells, uint32_t col,
-    const Source source, const int n_vectors)
+    size_t stride, const uint8_t *const *cells, size_t col, const Source source,
+    const int n_vectors)
 {
   Floats sums[QUAD][MAX_VECTORS];
 
@@ -224,7 +225,7 @@ add_values_columns (float *const *parts, const float *factor,
 BN_INLINE void
 add_values_rest (float *const *parts, const float *factor, const uint32_t *seen,
     const float *weights, size_t stride, const uint8_t *const *cells,
-    uint32_t col, uint32_t n)
+    size_t col, size_t n)
 {
   for (int i = 0; i < QUAD; i++) {
     Floats sum =
@@ -241,10 +242,11 @@ add_values_rest (float *const *parts, const float *factor, const uint32_t *seen,
 BN_INLINE void
 add_values (const Attend *op, float *parts, const Tile *tile, uint32_t query,
     const float *weights, size_t stride, const uint8_t *const *cells,
-    uint32_t n_cols, const Source source)
+    size_t n_cols, const Source source)
 {
   float *quad[QUAD];
-  uint32_t seen[QUAD], n_common = tile->n_cells, col = 0;
+  uint32_t seen[QUAD], n_common = tile->n_cells;
+  size_t col = 0;
 
   for (uint32_t i = 0; i < QUAD; i++) {
     seen[i] = count_seen (op, tile, query + i);
@@ -424,14 +426,14 @@ score_quad (float *scores, const float *q, const uint8_t *const *cells,
       for (int j = 0; j < FLOATS / 4; j++) {
         const float *four = q + j * 4 * QUAD;
 
-        sums[group] = floats_fma (floats_spread (turned[j], 0),
-            floats_repeat_quad (_mm_loadu_ps (four)), sums[group]);
-        sums[group] = floats_fma (floats_spread (turned[j], 1),
-            floats_repeat_quad (_mm_loadu_ps (four + QUAD)), sums[group]);
-        sums[group] = floats_fma (floats_spread (turned[j], 2),
-            floats_repeat_quad (_mm_loadu_ps (four + 2 * QUAD)), sums[group]);
-        sums[group] = floats_fma (floats_spread (turned[j], 3),
-            floats_repeat_quad (_mm_loadu_ps (four + 3 * QUAD)), sums[group]);
+        sums[group] =
+            floats_fma_spread (turned[j], 0, quad_load (four), sums[group]);
+        sums[group] = floats_fma_spread (
+            turned[j], 1, quad_load (four + QUAD), sums[group]);
+        sums[group] = floats_fma_spread (
+            turned[j], 2, quad_load (four + 2 * QUAD), sums[group]);
+        sums[group] = floats_fma_spread (
+            turned[j], 3, quad_load (four + 3 * QUAD), sums[group]);
       }
     }
   }
@@ -447,10 +449,10 @@ weigh_quad (const Attend *op, float *weights, uint32_t query,
     const uint32_t *seen, uint32_t n_cells)
 {
   const Floats lowest = floats_set1 (-INFINITY);
-  const __m128 old_max = _mm_loadu_ps (op->max + query);
+  const Quad old_max = quad_load (op->max + query);
   Floats max = lowest, sums[4 / QUAD_CELLS], all_max;
   float limits[FLOATS], index[FLOATS];
-  __m128 new_max, finite, factor;
+  Quad new_max, finite, factor;
 
   for (uint32_t i = 0; i < FLOATS; i++) {
     index[i] = (float) (i / QUAD);
@@ -465,8 +467,8 @@ weigh_quad (const Attend *op, float *weights, uint32_t query,
     floats_store (at, scores);
     max = floats_max (max, scores);
   }
-  new_max = _mm_max_ps (old_max, floats_max_quads (max));
-  finite = _mm_max_ps (new_max, _mm_set1_ps (-FLT_MAX));
+  new_max = quad_max (old_max, floats_max_quads (max));
+  finite = quad_max (new_max, quad_set1 (-FLT_MAX));
   all_max = floats_repeat_quad (finite);
 #pragma GCC unroll 2
   for (int i = 0; i < 4 / QUAD_CELLS; i++)
@@ -484,11 +486,11 @@ weigh_quad (const Attend *op, float *weights, uint32_t query,
       sums[i] = floats_add (sums[i], e);
     }
   }
-  factor = exp_quad (_mm_sub_ps (old_max, finite));
-  _mm_storeu_ps (op->max + query, new_max);
-  _mm_storeu_ps (op->factor + query, factor);
-  _mm_storeu_ps (op->sum + query, _mm_fmadd_ps (_mm_loadu_ps (op->sum + query),
-                                      factor, floats_sum_quads (sums)));
+  factor = quad_exp (quad_sub (old_max, finite));
+  quad_store (op->max + query, new_max);
+  quad_store (op->factor + query, factor);
+  quad_store (op->sum + query,
+      quad_fma (quad_load (op->sum + query), factor, floats_sum_quads (sums)));
 }
 
 BN_INLINE void
@@ -595,13 +597,14 @@ BN_INLINE int
 join_scales (Joint *joint, const float *later_max)
 {
   float max = later_max[0] > joint->max ? later_max[0] : joint->max;
-  float factors[QUAD];
+  float factors[QUAD] = {0};
 
   if (later_max[0] == -INFINITY)
     return 0;
   max = max > -FLT_MAX ? max : -FLT_MAX;
-  _mm_storeu_ps (factors,
-      exp_quad (_mm_setr_ps (joint->max - max, later_max[0] - max, 0, 0)));
+  factors[0] = joint->max - max;
+  factors[1] = later_max[0] - max;
+  quad_store (factors, quad_exp (quad_load (factors)));
   joint->factor = factors[0];
   joint->later_factor = factors[1];
   joint->max = max;
