@@ -474,9 +474,9 @@ matmul_panels (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
     for (uint32_t i = 0; i < n_acts; i++) {
       for (uint32_t k = 0; k < PANEL_ROWS && row + k < row_end; k += TILE_ROWS)
         store_results (y + i * y_stride + row + k,
-            finish (lanes[i / MAX_ACTS][k / TILE_ROWS][i % MAX_ACTS],
-                acts + i * act_stride),
-            w->row_scale + row + k, row_end - row - k);
+            lanes[i / MAX_ACTS][k / TILE_ROWS][i % MAX_ACTS],
+            acts + i * act_stride, w->row_scale + row + k, row_end - row - k,
+            finish);
     }
   }
 }

@@ -3,19 +3,7 @@
  *
  * maddubs multiplies codes with the int8 activations into int16 pairs. Only
  * so many of those can be added before an int16 could overflow; then they are
- * widened to int32.
- *
- * The packed form:
- *
- *   tile 0                                    tile 1 ...
- *   block 0            block 1 ...
- *   row 0|row 1|row 2|row 3|row 0|...         BLOCK_BYTES each
- *
- * A block is one vector, BLOCK_BYTES, of 4 * BLOCK_BYTES columns. Byte i holds
- * columns i, i + BLOCK_BYTES, ... in bits 0-1, 2-3, 4-5, 6-7, so that three
- * shifts and four masks make four vectors of codes. Rows that are missing in
- * the last tile and columns in the last block hold code 1, which is weight
- * 0. */
+ * widened to int32. A block of a packed row is one vector. */
 #include "init.h"
 
 #include "ternary.h"
@@ -29,7 +17,6 @@ enum {
 };
 typedef __m512i Bytes;
 
-#define SHIFT_LEFT(v, n) _mm512_slli_epi16 (v, n)
 #define SHIFT_RIGHT(v, n) _mm512_srli_epi16 (v, n)
 #define KEEP(v) BN_KEEP (v)
 
@@ -71,22 +58,10 @@ bytes_shift_parts (Bytes v, const int n_parts, int first, int step)
              1));
 }
 
-BN_INLINE void
-bytes_store (void *p, Bytes v)
-{
-  _mm512_storeu_si512 (p, v);
-}
-
 BN_INLINE Bytes
 bytes_and (Bytes a, Bytes b)
 {
   return _mm512_and_si512 (a, b);
-}
-
-BN_INLINE Bytes
-bytes_or (Bytes a, Bytes b)
-{
-  return _mm512_or_si512 (a, b);
 }
 
 /* sum16 + the products of codes and q, two by two */
@@ -118,7 +93,6 @@ enum {
 };
 typedef __m256i Bytes;
 
-#define SHIFT_LEFT(v, n) _mm256_slli_epi16 (v, n)
 #define SHIFT_RIGHT(v, n) _mm256_srli_epi16 (v, n)
 #define KEEP(v) BN_KEEP (v)
 
@@ -149,22 +123,10 @@ bytes_shift_parts (Bytes v, const int n_parts, int first, int step)
              _mm256_set1_epi32 (first), _mm_set1_epi32 (first + step), 1));
 }
 
-BN_INLINE void
-bytes_store (void *p, Bytes v)
-{
-  store_256 (p, v);
-}
-
 BN_INLINE Bytes
 bytes_and (Bytes a, Bytes b)
 {
   return _mm256_and_si256 (a, b);
-}
-
-BN_INLINE Bytes
-bytes_or (Bytes a, Bytes b)
-{
-  return _mm256_or_si256 (a, b);
 }
 
 /* sum16 + the products of codes and q, two by two */
@@ -190,74 +152,11 @@ store_lanes (int32_t lanes[8], Bytes sums)
 #endif
 
 enum {
-  BLOCK_COLS = 4 * BLOCK_BYTES,
   LINE = 64,
   PREFETCH = 8192, /* ahead of rows side by side in the file */
-  TILE_BLOCK = TILE_ROWS * BLOCK_BYTES, /* bytes of a block of all rows */
 };
 
-/* The packed form */
-
-static uint32_t
-n_blocks (uint32_t n_cols)
-{
-  return (n_cols + BLOCK_COLS - 1) / BLOCK_COLS;
-}
-
-static size_t
-packed_row_size (uint32_t n_cols)
-{
-  return (size_t) n_blocks (n_cols) * BLOCK_BYTES;
-}
-
-static size_t
-packed_size_ternary (uint32_t n_rows, uint32_t n_cols)
-{
-  return ((size_t) n_rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS
-         * packed_row_size (n_cols);
-}
-
-static void
-pack_block (uint8_t *dst, const uint8_t *codes)
-{
-  Bytes packed = bytes_set1 (0);
-
-  for (int group = 3; group >= 0; group--)
-    packed = bytes_or (SHIFT_LEFT (packed, 2),
-        bytes_and (bytes_load (codes + group * BLOCK_BYTES), bytes_set1 (3)));
-  bytes_store (dst, packed);
-}
-
-static void
-pack_ternary (void *dst, const void *src, uint32_t n_rows, uint32_t n_cols,
-    uint32_t row_begin, uint32_t row_end)
-{
-  const size_t tile_size = TILE_ROWS * packed_row_size (n_cols);
-  uint32_t row_stop = (row_end + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
-  const uint8_t *codes = src;
-  uint8_t padded[BLOCK_COLS];
-
-  for (uint32_t row = row_begin; row < row_stop; row++) {
-    uint8_t *out = (uint8_t *) dst + row / TILE_ROWS * tile_size
-                   + row % TILE_ROWS * BLOCK_BYTES;
-
-    for (uint32_t col = 0; col < n_cols; col += BLOCK_COLS) {
-      uint32_t n = n_cols - col < BLOCK_COLS ? n_cols - col : BLOCK_COLS;
-
-      if (row < row_end && n == BLOCK_COLS) {
-        pack_block (out, codes + col);
-      } else {
-        memset (padded, 1, sizeof padded);
-        if (row < row_end)
-          memcpy (padded, codes + col, n);
-        pack_block (out, padded);
-      }
-      out += TILE_BLOCK;
-    }
-    if (row < row_end)
-      codes += n_cols;
-  }
-}
+#include "ternary-packed-tmpl.h"
 
 /* Products */
 
