@@ -26,8 +26,8 @@ enum { CACHED_BYTES = 256 * 1024 /* of rows used for all activations */ };
 
 typedef TileLanes Lanes[MAX_ACTS];
 
-/* rows: of a packed form the first is the tile. q has MAX_ACTS pointers; those
- * from n_acts on repeat the last row, and lanes of them may be left out. */
+/* rows: of a packed form the first is the tile. q has MAX_ACTS pointers; behind
+ * the last activation row it is repeated. */
 typedef void (*DotTile) (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     const int8_t *const *q, uint32_t n_cols, int n_acts);
 
@@ -41,7 +41,8 @@ typedef struct {
 typedef void (*FinishTile) (
     float results[TILE_ROWS], const TileLanes lanes, const void *head);
 
-/* The number of activation rows becomes a constant: it shapes the code. */
+/* The number of activation rows becomes a constant, because it shapes the code;
+ * where up to eight are taken, an odd number the next even one. */
 BN_INLINE void
 dot_acts (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     const int8_t *const *q, uint32_t n_cols, uint32_t n_acts, const Form form)
@@ -53,10 +54,12 @@ dot_acts (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     case 2:
       form.dot (lanes, rows, q, n_cols, 2);
       break;
+#if MAX_ACTS == 4
     case 3:
       form.dot (lanes, rows, q, n_cols, 3);
       break;
-#if MAX_ACTS > 4
+#else
+    case 3:
     case 4:
       form.dot (lanes, rows, q, n_cols, 4);
       break;

@@ -2,16 +2,14 @@
 /* Ternary products with NEON and with its dot product; compiled for both.
  *
  * sdot adds four neighbouring products to an int32: nothing can overflow on
- * the way. For one activation row, codes are masked but not shifted down:
- * those of bits 2-3 and 4-5 count 4 and 16 times, have sums of their own, and
- * these are shifted at the end.
+ * the way. For one activation row codes are not shifted down (ternary.h).
  *
  * Without sdot, products are added as int16, four of a vector of packed codes
  * to one lane, for only so many vectors that none could overflow. Then pairs
  * of neighbours are widened to int32. */
 #include "init.h"
 
-#include "neon.h"
+#include "ternary.h"
 
 #define MAX_ACTS 4
 enum { TILE_ROWS = 4, BLOCK_BYTES = 16 /* a vector */ };
@@ -22,52 +20,13 @@ typedef int32x4_t TileLanes[TILE_ROWS];
 #include "ternary-packed-tmpl.h"
 #include "ternary-tiles-tmpl.h"
 
-/* How rows are read. */
-typedef struct {
-  int step;        /* bytes from a vector of a row to the next */
-  int piece;       /* bytes of a block, columns of a group */
-  int is_reversed; /* group 0 is in the top bits */
-  int max_code;
-} Reading;
-
-/* Codes of one of the four groups of columns in a vector. */
-BN_INLINE int8x16_t
-unpack (uint8x16_t packed, const int group, const Reading reading)
-{
-  const uint8x16_t mask = vdupq_n_u8 (3);
-  uint8x16_t codes;
-
-  switch (reading.is_reversed ? 3 - group : group) {
-    case 0:
-      codes = vandq_u8 (packed, mask);
-      break;
-    case 1:
-      codes = vandq_u8 (vshrq_n_u8 (packed, 2), mask);
-      break;
-    case 2:
-      codes = vandq_u8 (vshrq_n_u8 (packed, 4), mask);
-      break;
-    default:
-      codes = vshrq_n_u8 (packed, 6);
-  }
-  return vreinterpretq_s8_u8 (codes);
-}
-
 #ifdef __ARM_FEATURE_DOTPROD
-
-/* Sums of codes that are not shifted down. */
-typedef struct {
-  int32x4_t once[TILE_ROWS], by_4[TILE_ROWS], by_16[TILE_ROWS];
-} Sums;
 
 /* One vector of each row; q: activations of its first group. */
 BN_INLINE void
 add_vectors (Sums *sums, const uint8_t *const *rows, size_t at, const int8_t *q,
     const Reading reading)
 {
-  const uint8x16_t mask_1 = vdupq_n_u8 (0x03);
-  const uint8x16_t mask_4 = vdupq_n_u8 (0x0c);
-  const uint8x16_t mask_16 = vdupq_n_u8 (0x30);
   int8x16_t a[4];
 
 #pragma GCC unroll 4
@@ -75,18 +34,8 @@ add_vectors (Sums *sums, const uint8_t *const *rows, size_t at, const int8_t *q,
     a[reading.is_reversed ? 3 - group : group] =
         vld1q_s8 (q + group * reading.piece);
 #pragma GCC unroll 4
-  for (int row = 0; row < TILE_ROWS; row++) {
-    uint8x16_t packed = vld1q_u8 (rows[row] + at);
-
-    sums->once[row] = vdotq_s32 (
-        sums->once[row], vreinterpretq_s8_u8 (vandq_u8 (packed, mask_1)), a[0]);
-    sums->by_4[row] = vdotq_s32 (
-        sums->by_4[row], vreinterpretq_s8_u8 (vandq_u8 (packed, mask_4)), a[1]);
-    sums->by_16[row] = vdotq_s32 (sums->by_16[row],
-        vreinterpretq_s8_u8 (vandq_u8 (packed, mask_16)), a[2]);
-    sums->once[row] = vdotq_s32 (
-        sums->once[row], vreinterpretq_s8_u8 (vshrq_n_u8 (packed, 6)), a[3]);
-  }
+  for (int row = 0; row < TILE_ROWS; row++)
+    sums_add (sums, row, vld1q_u8 (rows[row] + at), a);
 }
 
 BN_INLINE void
@@ -96,9 +45,7 @@ dot_one_act (Lanes lanes, const uint8_t *const *rows, const int8_t *q,
   Sums sums;
   size_t at = 0;
 
-#pragma GCC unroll 4
-  for (int row = 0; row < TILE_ROWS; row++)
-    sums.once[row] = sums.by_4[row] = sums.by_16[row] = vdupq_n_s32 (0);
+  sums_init (&sums);
   for (; row_size > 0; row_size -= (size_t) reading.piece) {
     add_vectors (&sums, rows, at, q, reading);
     at += (size_t) reading.step;
@@ -110,11 +57,8 @@ dot_one_act (Lanes lanes, const uint8_t *const *rows, const int8_t *q,
     q += 4 * reading.piece;
   }
 #pragma GCC unroll 4
-  for (int row = 0; row < TILE_ROWS; row++) {
-    int32x4_t sum = vsraq_n_s32 (sums.once[row], sums.by_4[row], 2);
-
-    lanes[0][row] = vsraq_n_s32 (sum, sums.by_16[row], 4);
-  }
+  for (int row = 0; row < TILE_ROWS; row++)
+    lanes[0][row] = sums_total (&sums, row);
 }
 
 /* The same with several activation rows: each vector of codes is made once for
