@@ -493,6 +493,18 @@ weigh_quad (const Attend *op, float *weights, uint32_t query,
       quad_fma (quad_load (op->sum + query), factor, floats_sum_quads (sums)));
 }
 
+/* What comes out of the cache for one token was used a whole pass ago. */
+static void
+fetch_cells (const Attend *op, const uint8_t *const *cells, uint32_t n)
+{
+  const size_t size = bn_kv_cell_size (op->kv->type, op->kv->head_size);
+
+  for (uint32_t cell = 0; cell < n; cell++) {
+    for (size_t at = 0; at < size; at += BN_ALIGN)
+      prefetch (cells[cell], at);
+  }
+}
+
 BN_INLINE void
 attend_quad (const Attend *op, float *parts, const Tile *tile, uint32_t query,
     const Source source)
@@ -509,9 +521,16 @@ attend_quad (const Attend *op, float *parts, const Tile *tile, uint32_t query,
     return;
   for (uint32_t cell = 0; cell < TILE; cell++)
     keys[cell] = tile->k[cell < n_cells ? cell : n_cells - 1];
-  for (uint32_t cell = 0; cell < n_cells; cell += FLOATS)
+  for (uint32_t cell = 0; cell < n_cells; cell += FLOATS) {
+    const uint32_t n_left = n_cells - cell;
+
+    /* the keys behind these, and the values */
+    if (n_left > FLOATS)
+      fetch_cells (op, keys + cell + FLOATS, FLOATS);
+    fetch_cells (op, tile->v + cell, n_left < FLOATS ? n_left : FLOATS);
     score_quad (op->weights + cell * QUAD, op->q + (size_t) query * op->padded,
         keys + cell, head_size, op->queries->scale, source);
+  }
   weigh_quad (op, op->weights, query, seen, n_cells);
   add_values (
       op, parts, tile, query, op->weights, QUAD, tile->v, head_size, source);
