@@ -62,12 +62,14 @@ typedef enum {
  * @BITNET_HEAD_Q8_0: 8.5 bits a weight
  * @BITNET_HEAD_Q6_K: 6.6 bits a weight
  * @BITNET_HEAD_SCREENED: as the file has it, found through a copy of 6.6 bits
- *   a weight: tokens are those of @BITNET_HEAD_FILE, however they are drawn
+ *   a weight, or 8.5 where rows are no multiple of 256: tokens are those of
+ * @BITNET_HEAD_FILE, however they are drawn
  *
  * How the output matrix is held, which is read whole for every token that is
  * drawn and is large in models with many tokens. A file's floats (F32, F16,
  * BF16) are quantized when it is loaded; any other matrix, and one whose rows
- * do not fit the blocks, stays what it is.
+ * do not fit the blocks, stays what it is; so does, where it would be screened,
+ * one with a bias or a scale.
  */
 typedef enum {
   BITNET_HEAD_AUTO,

@@ -70,7 +70,7 @@ typedef struct {
   /* Scratch of matmul_screened, host memory. */
   float *acts;   /* n_cols; a row of the input */
   float *values; /* n_cols; what the copy's product makes of it */
-  float *maxima; /* n_rows */
+  float *maxima; /* of blocks of rows */
 
   uint32_t n_rest; /* calls that do not screen */
   int n_computed;  /* rows, in this call; atomic */

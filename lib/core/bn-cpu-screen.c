@@ -39,15 +39,16 @@
 #include "bn-scalar.h"
 
 enum {
-  BLOCK = 32,       /* rows; a multiple of every row_tile */
+  BLOCK = 32,       /* rows */
   MAX_BEST = 256,   /* more are not worth it */
   BLOCK_GRAIN = 64, /* blocks that a thread claims */
   N_LANES = 16,     /* partial maxima, so that vectors are used */
   REST = 15,
 };
 
-/* Where more than this share of the rows is computed from the file, it is
- * quicker to do so at once, and REST passes do. */
+/* Where more than this share of the matrix is read row by row, for all rows of
+ * activations together, it is quicker to read it once for all, and REST passes
+ * do. */
 #define WORTHWHILE 0.25
 /* More than the rounding of the few operations that make a bound. */
 #define ROUND_UP 1.00001f
@@ -121,20 +122,16 @@ get_block_end (const Screening *self, uint32_t first)
   return MIN (first + BLOCK, self->screen->copy.matrix.n_rows);
 }
 
-/* The tile of a row, in the place of the copy's logits. */
+/* A row, in the place of the copy's logit. */
 static void
-compute_tile (const Screening *self, uint32_t row)
+compute_row (const Screening *self, uint32_t row)
 {
   const BnLinear *exact = self->screen->exact;
-  const uint32_t begin = row - row % exact->ops->row_tile;
-  const uint32_t end = MIN (begin + exact->ops->row_tile, exact->matrix.n_rows);
 
   exact->ops->matmul (
-      self->y, 0, &exact->matrix, begin, end, self->screen->acts, 0, 1);
-  for (uint32_t i = begin; i < end; i++) {
-    if (!isfinite (self->y[i]))
-      self->y[i] = NAN; /* -infinity would look excluded */
-  }
+      self->y, 0, &exact->matrix, row, row + 1, self->screen->acts, 0, 1);
+  if (!isfinite (self->y[row]))
+    self->y[row] = NAN; /* -infinity would look excluded */
 }
 
 /* ---- the threshold ---- */
@@ -204,7 +201,7 @@ compute_best (const Screening *self, uint32_t block)
 
   while (self->y[row] != max)
     row++;
-  compute_tile (self, row);
+  compute_row (self, row);
   return self->y[row];
 }
 
@@ -264,7 +261,6 @@ find_needed (
 static uint32_t
 compute_block (const Screening *self, uint32_t first)
 {
-  const uint32_t tile = self->screen->exact->ops->row_tile;
   const uint32_t n = get_block_end (self, first) - first;
   gboolean needed[BLOCK];
   uint32_t n_needed;
@@ -275,13 +271,9 @@ compute_block (const Screening *self, uint32_t first)
     n_needed = find_needed (self, first, n, needed);
   for (uint32_t i = 0; i < n; i++)
     self->y[first + i] = -INFINITY;
-  for (uint32_t i = 0; i < n && n_needed > 0; i += tile) {
-    gboolean is_any = FALSE;
-
-    for (uint32_t k = i; k < MIN (i + tile, n); k++)
-      is_any |= needed[k];
-    if (is_any)
-      compute_tile (self, first + i);
+  for (uint32_t i = 0; i < n && n_needed > 0; i++) {
+    if (needed[i])
+      compute_row (self, first + i);
   }
   return n_needed;
 }
@@ -329,10 +321,9 @@ screen_row (Screening *self, const void *copy_acts, const BnLogitNeed *need)
 void
 bn_screen_init (BnScreen *self)
 {
-  const size_t n_rows = self->copy.matrix.n_rows;
   const size_t size = bn_act_size (BN_ACT_F32, self->copy.matrix.n_cols);
 
-  self->maxima = g_new (float, n_rows);
+  self->maxima = g_new (float, count_blocks (self));
   self->values = g_aligned_alloc0 (1, size, BN_ALIGN);
   self->acts = g_aligned_alloc0 (1, size, BN_ALIGN);
 }
@@ -381,8 +372,7 @@ bn_cpu_matmul_screened (BnBackend *backend, float *y, const BnRows *input,
   const uint32_t n_vocab = exact->matrix.n_rows;
   const size_t act_size = bn_act_size (copy->ops->act, n_cols);
 
-  g_assert (BLOCK % exact->ops->row_tile == 0 && exact->ops->act == BN_ACT_F32
-            && !input->is_activated);
+  g_assert (exact->ops->act == BN_ACT_F32 && !input->is_activated);
   if (!can_screen (screen, needs, n_rows)) {
     screen->n_rest -= screen->n_rest > 0;
     bn_cpu_matmul (backend, y, n_vocab, input, &exact, 1, n_rows);
@@ -398,9 +388,11 @@ bn_cpu_matmul_screened (BnBackend *backend, float *y, const BnRows *input,
     screen_row (
         &screening, (const uint8_t *) self->acts + i * act_size, needs[i]);
   }
+  if (bn_cpu_is_aborted (self))
+    return TRUE;
   screen->n_screened_rows += (uint64_t) n_rows * n_vocab;
   screen->n_computed_rows += (uint64_t) screen->n_computed;
-  if (screen->n_computed > (double) n_rows * n_vocab * WORTHWHILE)
+  if (screen->n_computed > n_vocab * WORTHWHILE)
     screen->n_rest = REST;
   return TRUE;
 }

@@ -275,6 +275,18 @@ leave_page (BnKvCache *self, uint32_t i)
     push_free (self, i);
 }
 
+gboolean
+bn_kv_type_check (BnKvType type, uint32_t head_size, GError **error)
+{
+  if (type != BN_KV_Q8_0 || head_size % Q8_0_BLOCK == 0)
+    return TRUE;
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
+      "a key-value cache of type q8_0 needs heads of a multiple of %d "
+      "numbers, those of this model have %u; use f16",
+      Q8_0_BLOCK, head_size);
+  return FALSE;
+}
+
 BnKvCache *
 bn_kv_cache_new (BnBackend *backend, BnKvType type, uint32_t n_layers,
     uint32_t n_kv_heads, uint32_t head_size, uint32_t n_cells, GError **error)
@@ -286,13 +298,8 @@ bn_kv_cache_new (BnBackend *backend, BnKvType type, uint32_t n_layers,
   BnKvLayout *layout;
   size_t size = BN_KV_PAGE_CELLS;
 
-  if (type == BN_KV_Q8_0 && head_size % Q8_0_BLOCK) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_INVALID_ARGUMENT,
-        "a key-value cache of type q8_0 needs heads of a multiple of %d "
-        "numbers, those of this model have %u; use f16",
-        Q8_0_BLOCK, head_size);
+  if (!bn_kv_type_check (type, head_size, error))
     return NULL;
-  }
   self = g_new0 (BnKvCache, 1);
   layout = &self->layout;
   self->backend = backend;

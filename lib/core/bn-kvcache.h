@@ -27,9 +27,13 @@ enum { BN_KV_PAGE_CELLS = 32 };
 typedef struct BnKvCache BnKvCache;
 typedef struct BnKvSeq BnKvSeq;
 
+/* Whether heads of that size can be kept so: BN_KV_Q8_0 takes multiples of 32.
+ * Errors: INVALID_ARGUMENT. */
+gboolean bn_kv_type_check (BnKvType type, uint32_t head_size, GError **error);
+
 /* n_cells: all the cells there will be, rounded up to pages. Keeps backend,
- * which must outlive the cache. Errors: OUT_OF_MEMORY; INVALID_ARGUMENT for
- * BN_KV_Q8_0 where head_size is no multiple of 32. */
+ * which must outlive the cache. Errors: OUT_OF_MEMORY and those of
+ * bn_kv_type_check(). */
 BnKvCache *bn_kv_cache_new (BnBackend *backend, BnKvType type,
     uint32_t n_layers, uint32_t n_kv_heads, uint32_t head_size,
     uint32_t n_cells, GError **error);

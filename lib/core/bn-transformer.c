@@ -7,7 +7,8 @@
  *         x += W_down sub_norm (act (W_gate_up norm (x)))
  *     logits = W_out norm (x)        only for the rows that were asked for
  *
- * Buffers hold batch_size rows and are made once. Norms and activation belong
+ * Buffers hold batch_size rows, or SLICE_ROWS where a slice of them goes on by
+ * itself, and are made once. Norms and activation belong
  * to the products behind them, whose rows they prepare. After the attention of
  * the last layer nothing looks at the other rows any more, so from there on
  * only the rows that need logits are computed. */
@@ -19,7 +20,7 @@
 
 enum {
   DEFAULT_BATCH_SIZE = 512,
-  SLICE_ROWS = 128, /* that go through what follows the attention at a time */
+  SLICE_ROWS = 128, /* that go on by themselves at a time */
 };
 
 struct BnTransformer {
@@ -191,6 +192,10 @@ bn_transformer_new (BnGguf *gguf, BnBackend *backend,
   self->profile.is_on = options->has_profile;
   if (!bn_hparams_read (&self->hparams, gguf, error))
     return NULL;
+  if (!bn_kv_type_check (options->kv_type, h->head_size, error)) {
+    g_prefix_error (error, "%s: ", bn_gguf_get_path (gguf));
+    return NULL;
+  }
   choose_sizes (self, options);
   n_cells = options->n_cells ? options->n_cells : self->context_size;
   need = plan_memory (self, options->kv_type, n_cells);
@@ -345,19 +350,27 @@ make_batch (
 }
 
 static void
-embed (BnTransformer *self)
+add_positions (BnTransformer *self, uint32_t first, uint32_t n_rows)
 {
   const BnBackendOps *ops = self->backend->ops;
+  const uint32_t n_embd = self->hparams.n_embd;
+
+  ops->embed (self->backend, self->product, &self->weights->position_embd,
+      self->positions + first, n_rows);
+  ops->add (self->backend, self->x + (size_t) first * n_embd, self->product,
+      n_embd, n_rows);
+}
+
+static void
+embed (BnTransformer *self)
+{
   const uint32_t n_rows = self->batch.n_rows;
 
-  ops->embed (
+  self->backend->ops->embed (
       self->backend, self->x, &self->weights->token_embd, self->tokens, n_rows);
-  if (self->weights->position_embd.data) {
-    ops->embed (self->backend, self->product, &self->weights->position_embd,
-        self->positions, n_rows);
-    ops->add (
-        self->backend, self->x, self->product, self->hparams.n_embd, n_rows);
-  }
+  for (uint32_t first = 0; first < n_rows && self->weights->position_embd.data;
+       first += SLICE_ROWS)
+    add_positions (self, first, MIN (SLICE_ROWS, n_rows - first));
   bn_profile_end_part (&self->profile, BN_PART_EMBED);
 }
 

@@ -380,9 +380,10 @@ load_rows (Loading *self, Job *job, uint32_t worker)
         backend, linear, tensor->data + begin, job->row_begin, job->row_end);
 }
 
-/* Rows that are packed do not need their place in the file any more. Codes of
- * some types are spread over the tensor; there the whole tensor goes when its
- * last rows are packed. */
+/* Rows that are packed do not need their place in the file any more; of a
+ * screened matrix the few that are read again come back. Codes of some types
+ * are spread over the tensor; there the whole tensor goes when its last rows
+ * are packed. */
 static void
 drop_packed_pages (BnLoader *self, const Job *job)
 {
@@ -696,11 +697,34 @@ check_memory (BnLoader *self, GError **error)
   for (guint i = 0; i < self->matrices->len; i++) {
     const BnBoundMatrix *matrix =
         &g_array_index (self->matrices, BnBoundMatrix, i);
-    if (matrix->linear != NULL && matrix->packed_size == 0)
+    if (matrix->linear != NULL
+        && (matrix->packed_size == 0 || matrix->screen != NULL))
       need.mapped += matrix->tensor->size;
   }
   return bn_memory_check (
       "", bn_gguf_get_path (self->weights->gguf), &need, error);
+}
+
+/* Without the copy that nobody asked for. */
+static void
+leave_head_in_file (BnLoader *self)
+{
+  BnWeights *weights = self->weights;
+
+  if (weights->screen == NULL || self->head != BN_HEAD_AUTO)
+    return;
+  for (guint i = 0; i < self->matrices->len; i++) {
+    BnBoundMatrix *matrix = &g_array_index (self->matrices, BnBoundMatrix, i);
+
+    if (matrix->screen == NULL)
+      continue;
+    matrix->linear = &weights->output;
+    matrix->type = matrix->tensor->type;
+    matrix->screen = NULL;
+  }
+  bn_screen_clear (weights->screen);
+  g_clear_pointer (&weights->screen, g_free);
+  weights->head = BN_HEAD_FILE;
 }
 
 /* A plan for which there is memory: if packed weights do not fit, with the
@@ -714,6 +738,7 @@ plan_within_memory (BnLoader *self)
   self->has_failed = !check_memory (self, &error);
   if (self->has_failed && self->repack == BN_REPACK_AUTO) {
     self->repack = BN_REPACK_NEVER;
+    leave_head_in_file (self);
     self->weights->memory_size = plan_memory (self);
     self->has_failed = !check_memory (self, NULL);
   }

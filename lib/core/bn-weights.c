@@ -380,8 +380,11 @@ choose_head (BnLoader *self)
       &g_array_index (self->matrices, BnBoundMatrix, self->matrices->len - 1);
   choice =
       bn_head_choose (wanted, matrix->type, matrix->n_rows, matrix->n_cols);
-  if (choice.head == BN_HEAD_SCREENED && !can_screen (self))
+  if (choice.head == BN_HEAD_SCREENED && !can_screen (self)) {
+    g_info ("the output matrix stays as it is: with a bias or a scale it is "
+            "not screened");
     choice = (BnHeadChoice){BN_HEAD_FILE, matrix->type};
+  }
   self->weights->head = choice.head;
   if (choice.head == BN_HEAD_SCREENED) {
     bind_screen (self, matrix, choice.copy_type);

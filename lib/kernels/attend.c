@@ -720,7 +720,7 @@ attend (
     turn_queries (&op, COLUMNS, kv->head_size);
   attend_span (&op, parts, begin,
       end - begin < BN_ATTEND_SPAN ? end : begin + BN_ATTEND_SPAN);
-  while (begin < end && end - begin > BN_ATTEND_SPAN) {
+  while (end - begin > BN_ATTEND_SPAN) {
     begin += BN_ATTEND_SPAN;
     attend_span (&op, op.later, begin,
         end - begin < BN_ATTEND_SPAN ? end : begin + BN_ATTEND_SPAN);

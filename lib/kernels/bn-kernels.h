@@ -25,8 +25,8 @@
 #include <stdint.h>
 #include "bn-types.h"
 
-/* How one row of activations is stored for a product. Rows are
- * bn_act_size() bytes apart and BN_ALIGN aligned. */
+/* How one row of activations is stored for a product. Rows are BN_ALIGN aligned
+ * and act_stride bytes apart, at least bn_act_size(). */
 typedef enum {
   BN_ACT_F32,  /* n floats */
   BN_ACT_I8,   /* BnActI8: one absmax scale for the row (quant-formats 6.3) */
@@ -92,7 +92,8 @@ typedef struct {
 typedef struct {
   BnAct act;
   /* Row ranges given to pack and matmul begin at multiples of this, and end
-   * at one or at n_rows. */
+   * at one or at n_rows; but for rows of floats in place, of which any range
+   * serves. */
   uint32_t row_tile;
   /* Bytes of a packed matrix, a multiple of BN_ALIGN and to be allocated so
    * aligned; 0 if the file's own rows are used in place (then pack is NULL),
@@ -142,7 +143,7 @@ typedef struct {
   uint32_t n_heads;
   uint32_t n_cells; /* at least 1 */
   /* Of the cells that a row sees, those in this range count. It begins at a
-   * multiple of BN_ATTEND_SPAN. */
+   * multiple of BN_ATTEND_SPAN, among the cells that the last row sees. */
   uint32_t cell_begin;
   uint32_t cell_end;
   float scale; /* of q . k */

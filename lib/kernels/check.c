@@ -298,6 +298,28 @@ f32_to_q8_0_checked (void *y, const float *x, uint32_t n)
     fail ("f32_to_q8_0", n, n, n);
 }
 
+static int
+is_same (float a, float b)
+{
+  return a == b || (isnan (a) && isnan (b));
+}
+
+static void
+encode_q6_k_checked (
+    void *row, float *norm, float *error, const float *x, uint32_t n)
+{
+  const size_t size = bn_type_tensor_size (BN_TYPE_Q6_K, n, 1);
+  float lengths[2];
+
+  fast.encode_q6_k (row, norm, error, x, n);
+  if (size > sizeof act_scratch)
+    return;
+  ref.encode_q6_k (act_scratch, &lengths[0], &lengths[1], x, n);
+  if (memcmp (act_scratch, row, size) != 0 || !is_same (lengths[0], *norm)
+      || !is_same (lengths[1], *error))
+    fail ("encode_q6_k", n, n, n);
+}
+
 static void
 check_pack (BnKernels *k, BnPack pack,
     size_t (*packed_size) (uint32_t, uint32_t),
@@ -337,6 +359,7 @@ bn_kernels_check (BnKernels *k)
   k->f16_to_f32 = f16_to_f32_checked;
   k->f32_to_f16 = f32_to_f16_checked;
   k->f32_to_q8_0 = f32_to_q8_0_checked;
+  k->encode_q6_k = encode_q6_k_checked;
   k->attend = attend_checked;
   k->attend_join = attend_join_checked;
 }

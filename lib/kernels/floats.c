@@ -141,8 +141,8 @@ matmul_few (float *y, size_t y_stride, const uint8_t *rows, uint32_t n_rows,
     const size_t element_size, const int n_acts)
 {
   for (uint32_t row = 0; row < n_rows; row++)
-    dot_row (y + row, y_stride, rows + row * n_cols * element_size, acts,
-        act_stride, n_cols, load, element_size, n_acts);
+    dot_row (y + row, y_stride, rows + (size_t) row * n_cols * element_size,
+        acts, act_stride, n_cols, load, element_size, n_acts);
 }
 
 /* Many */
@@ -251,9 +251,11 @@ fill_panel (float panel[PANEL_ROWS][BLOCK_COLS], const uint8_t *rows,
     memset (panel[row], 0, sizeof panel[row]);
 }
 
-/* Where the block lies that comes after the one that is multiplied. */
+/* Where the block lies that comes after the one that is multiplied: behind
+ * rows, or nowhere. */
 typedef struct {
   const uint8_t *rows;
+  size_t distance;
   size_t row_size;
   uint32_t row_lines;
 } Next;
@@ -277,8 +279,8 @@ multiply_panel (float *y, size_t y_stride,
     for (uint32_t row = 0; row < n_rows; row += TILE_ROWS) {
       for (uint32_t i = 0; i < tile_lines; i++, line++)
         prefetch_second_level (
-            next->rows + line / next->row_lines * next->row_size,
-            line % next->row_lines * LINE);
+            next->rows, next->distance + line / next->row_lines * next->row_size
+                            + line % next->row_lines * LINE);
       dot_tile_acts (y + row, y_stride, panel + row, n_rows - row, acts,
           act_stride, n_cols, is_first, n);
     }
@@ -302,9 +304,10 @@ matmul_many (float *y, size_t y_stride, const uint8_t *rows, uint32_t n_rows,
     for (uint32_t row = 0; row < n_rows; row += PANEL_ROWS) {
       const uint32_t n_panel = min_u32 (n_rows - row, PANEL_ROWS);
       const uint8_t *block = rows + row * row_size + col * element_size;
-      const Next next = {n_rows - row > PANEL_ROWS
-                             ? block + PANEL_ROWS * row_size
-                             : rows + (col + BLOCK_COLS) * element_size,
+      const Next next = {rows,
+          n_rows - row > PANEL_ROWS
+              ? (row + PANEL_ROWS) * row_size + col * element_size
+              : (col + BLOCK_COLS) * element_size,
           row_size, (uint32_t) (BLOCK_COLS * element_size / LINE)};
 
       fill_panel (panel, block, row_size, n_panel, n, load, element_size);

@@ -758,6 +758,27 @@ test_long_context (void)
   }
 }
 
+/* Rows of positions are added a slice at a time, and are the widest ones here.
+ */
+static void
+test_positions (void)
+{
+  const TinySpec spec = {.arch = "gpt2",
+      .n_layers = 1,
+      .n_embd = 4096,
+      .n_heads = 1,
+      .head_size = 2,
+      .n_ff = 4,
+      .n_context = LONG};
+  const uint32_t even[] = {256, 0};
+  const uint32_t uneven[] = {250, 1, 120, 129, 256, 256, LONG - 1012, 0};
+  g_autoptr (TinyModel) model = tiny_model_new (&spec);
+  g_autofree float *expected = run_long (model, BN_KV_F16, 1, even);
+  g_autofree float *found = run_long (model, BN_KV_F16, 2, uneven);
+
+  assert_same_bits (found, expected, LONG * LONG_VOCAB);
+}
+
 /* What the smaller cells cost: 8 bits for a number instead of 11 change the
  * logits by about 1 %; ternary products, which round their activations to 8
  * bits again, make more of it. */
@@ -850,6 +871,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transformer/no-logits", test_no_logits);
   g_test_add_func ("/transformer/repack", test_repack);
   g_test_add_func ("/transformer/long-context", test_long_context);
+  g_test_add_func ("/transformer/positions", test_positions);
   g_test_add_func ("/transformer/cache-type/accuracy", test_cache_type);
   g_test_add_func ("/transformer/cache-type/prefix", test_cache_type_prefix);
   g_test_add_func ("/transformer/cache-type/refused", test_cache_type_refused);

@@ -165,17 +165,8 @@ floats_sum_quads (const Floats v[1])
 #define floats_fma_spread(v, i, quad, c)                                       \
   floats_fma (_mm512_permute_ps (v, 0x55 * (i)), floats_repeat_quad (quad), c)
 
-/* Lane i is added to lane i + 8, then as in eight lanes. */
-BN_INLINE float
-floats_sum (Floats v)
-{
-  __m256 high =
-      _mm256_castpd_ps (_mm512_extractf64x4_pd (_mm512_castps_pd (v), 1));
-
-  return sum_f32 (_mm256_add_ps (_mm512_castps512_ps256 (v), high));
-}
-
-/* The sums of four vectors, each in the order of floats_sum(). */
+/* The sums of four vectors: lane i is added to lane i + 8, then as in eight
+ * lanes. */
 BN_INLINE void
 floats_sum_4 (float sums[4], const Floats v[4])
 {
@@ -318,13 +309,7 @@ floats_sum_quads (const Floats v[2])
 #define floats_fma_spread(v, i, quad, c)                                       \
   floats_fma (_mm256_permute_ps (v, 0x55 * (i)), floats_repeat_quad (quad), c)
 
-BN_INLINE float
-floats_sum (Floats v)
-{
-  return sum_f32 (v);
-}
-
-/* The sums of four vectors, each in the order of floats_sum(). */
+/* The sums of four vectors, each in the order of sum_f32(). */
 BN_INLINE void
 floats_sum_4 (float sums[4], const Floats v[4])
 {
