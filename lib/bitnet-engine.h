@@ -401,6 +401,8 @@ GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
  *   mapped file
  * - `head` (s): how the output matrix is held: `file`, `q8_0`, `q6_k` or
  *   `screened`
+ * - `bytes-per-token` (t): of weights, packed or in the file, that a pass for
+ *   one token reads
  * - `prompt-tokens` (t): computed; `cached-tokens` (t): reused instead
  * - `generated-tokens` (t)
  * - `drafted-tokens` (t): guessed ahead; `accepted-tokens` (t): of those, came

@@ -287,6 +287,12 @@ bn_transformer_get_memory_size (const BnTransformer *self)
   return (uint64_t) self->weights->memory_size + self->scratch_size;
 }
 
+uint64_t
+bn_transformer_get_token_size (const BnTransformer *self)
+{
+  return self->weights->token_size;
+}
+
 /* The forward pass */
 
 /* Adds one run to the batch. */

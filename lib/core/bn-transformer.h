@@ -77,6 +77,8 @@ void bn_transformer_get_screened (
 const BnProfile *bn_transformer_get_profile (const BnTransformer *self);
 /* Bytes of packed weights and of scratch; the cache is not in it. */
 uint64_t bn_transformer_get_memory_size (const BnTransformer *self);
+/* Bytes of weights that a pass for one token reads. */
+uint64_t bn_transformer_get_token_size (const BnTransformer *self);
 
 typedef enum {
   BN_LOGITS_NONE, /* in the middle of a prompt */

@@ -469,6 +469,33 @@ bind_all (BnLoader *self)
   }
 }
 
+/* What the pass for one token reads: matrices as they are held, with what
+ * belongs to their rows, vectors, and one row of each table. The few rows that
+ * a screened output matrix computes from the file are not in it. */
+static uint64_t
+count_token_size (const BnLoader *self)
+{
+  uint64_t size = 0;
+
+  for (guint i = 0; i < self->matrices->len; i++) {
+    const BnBoundMatrix *matrix =
+        &g_array_index (self->matrices, BnBoundMatrix, i);
+
+    if (matrix->linear == NULL) {
+      size += matrix->tensor->size / matrix->n_rows;
+      continue;
+    }
+    size += matrix->packed_size ? matrix->packed_size : matrix->tensor->size;
+    if (matrix->linear->matrix.row_scale != NULL)
+      size += matrix->n_rows * sizeof (float);
+    if (matrix->screen != NULL)
+      size += matrix->n_rows * sizeof (BnHeadLengths);
+  }
+  for (guint i = 0; i < self->vectors->len; i++)
+    size += g_array_index (self->vectors, BnBoundVector, i).n * sizeof (float);
+  return size;
+}
+
 BnWeights *
 bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
     BnRepack repack, BnI2sLayout i2s_layout, BnHead head,
@@ -493,6 +520,7 @@ bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
   loader.vectors = g_array_new (FALSE, FALSE, sizeof (BnBoundVector));
   bind_all (&loader);
   bn_loader_run (&loader);
+  weights->token_size = count_token_size (&loader);
   g_array_unref (loader.matrices);
   g_array_unref (loader.vectors);
   return loader.has_failed ? NULL : g_steal_pointer (&weights);

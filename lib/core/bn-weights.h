@@ -38,6 +38,7 @@ typedef struct {
   BnBackend *backend;
   void *memory; /* of the device: packed matrices, scales, vectors */
   size_t memory_size;
+  uint64_t token_size; /* bytes of all this that a pass for one token reads */
 } BnWeights;
 
 /* Bytes of tensor data done, in all. */

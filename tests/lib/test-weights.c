@@ -516,6 +516,30 @@ test_too_much (void)
   g_unsetenv ("BITNET_MEMORY_LIMIT");
 }
 
+/* What a pass for a token reads of a model of floats, which are used where they
+ * lie: all of the file but the rows of the embedding that are not looked up. */
+static void
+test_token_size (void)
+{
+  for (int is_tied = 0; is_tied < 2; is_tied++) {
+    const TinySpec spec = {.arch = "llama", .is_tied = is_tied};
+    g_autoptr (TinyModel) model = tiny_model_new (&spec);
+    g_autoptr (BnGguf) gguf = tiny_model_open (model);
+    const BnGgufTensor *table = bn_gguf_find_tensor (gguf, "token_embd.weight");
+    g_autoptr (GError) error = NULL;
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < bn_gguf_get_n_tensors (gguf); i++)
+      size += bn_gguf_get_tensor (gguf, i)->size;
+    if (!is_tied)
+      size -= table->size - table->size / table->ne[1];
+    BnTransformer *transformer = load (gguf, 1, NULL, NULL, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (bn_transformer_get_token_size (transformer), ==, size);
+    bn_transformer_free (transformer);
+  }
+}
+
 #define ADD_CASES(prefix, cases, test)                                         \
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {                           \
     g_autofree char *path = g_strconcat (prefix, cases[i].name, NULL);         \
@@ -537,6 +561,7 @@ main (int argc, char **argv)
   g_test_add_func ("/weights/too-much", test_too_much);
   g_test_add_func ("/weights/progress", test_progress);
   g_test_add_func ("/weights/cancel", test_cancel);
+  g_test_add_func ("/weights/token-size", test_token_size);
   status = g_test_run ();
   for (gsize i = 0; i < G_N_ELEMENTS (backends); i++)
     g_clear_pointer (&backends[i], bn_backend_free);
