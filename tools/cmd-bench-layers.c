@@ -2,8 +2,8 @@
 /* bitnet bench --layers: where the time of a prompt and of an answer goes.
  *
  * An engine that times the parts of each pass answers the requests of bitnet
- * bench, one at a time; the statistics before and after a request say what its
- * parts took. Medians are of each part on its own. */
+ * bench; the statistics before and after them say what the parts took. Medians
+ * are of each part on its own. */
 #include <bitnet/bitnet.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 enum {
   DEFAULT_PROMPT = 512,
   DEFAULT_GENERATE = 128,
+  MAX_SEQUENCES = 256,
 };
 
 /* In the order of a pass. */
@@ -40,19 +41,34 @@ enum { N_PARTS = G_N_ELEMENTS (parts) };
 
 typedef struct {
   ToolEngineArgs engine;
-  int n_prompt, n_generate, n_runs, n_threads;
+  int n_prompt, n_generate, n_runs;
+  char *threads, *sequences;
   gboolean json, layers;
 } Options;
 
 typedef struct {
+  const Options *options;
+  BitnetEngineOptions *engine_options;
+  GArray *threads;   /* of guint */
+  GArray *sequences; /* of guint */
+  BitnetModel *model;
   BitnetEngine *engine;
   GRand *rand;
   GCancellable *cancellable;
+  JsonBuilder *builder; /* NULL: tables */
 } Bench;
+
+/* What is measured: prompts, or tokens generated behind one. */
+typedef struct {
+  guint n_prompt;
+  guint n_generate;  /* 1: the prompt */
+  guint n_sequences; /* that do it at once */
+} Test;
 
 /* What one kind of request took, in milliseconds a token. */
 typedef struct {
-  char name[16];
+  char name[24];
+  guint n_threads;
   GArray *parts[N_PARTS]; /* of double, one for each run, sorted */
   double total;           /* of the medians */
 } Table;
@@ -61,14 +77,21 @@ static void
 options_clear (Options *self)
 {
   tool_engine_args_clear (&self->engine);
+  g_clear_pointer (&self->threads, g_free);
+  g_clear_pointer (&self->sequences, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
 static void
 bench_clear (Bench *self)
 {
+  g_clear_pointer (&self->engine_options, bitnet_engine_options_free);
+  g_clear_pointer (&self->threads, g_array_unref);
+  g_clear_pointer (&self->sequences, g_array_unref);
   g_clear_object (&self->engine);
+  g_clear_object (&self->model);
   g_clear_object (&self->cancellable);
+  g_clear_object (&self->builder);
   g_clear_pointer (&self->rand, g_rand_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bench, bench_clear)
@@ -94,39 +117,54 @@ read_parts (BitnetEngine *engine, guint64 ns[N_PARTS])
   }
 }
 
-/* Answers a random prompt, to the end. */
+/* Answers random prompts, to the end. */
 static gboolean
-answer (Bench *self, guint n_prompt, guint n_generate, GError **error)
+answer (Bench *self, const Test *test, GError **error)
 {
   g_autoptr (GPtrArray) sequences =
       g_ptr_array_new_with_free_func (g_object_unref);
-  BitnetSequence *sequence = tool_submit_random (
-      self->engine, self->rand, n_prompt, n_generate, error);
 
-  if (sequence == NULL)
-    return FALSE;
-  g_ptr_array_add (sequences, sequence);
+  for (guint i = 0; i < test->n_sequences; i++) {
+    BitnetSequence *sequence = tool_submit_random (
+        self->engine, self->rand, test->n_prompt, test->n_generate, error);
+
+    if (sequence == NULL)
+      return FALSE;
+    g_ptr_array_add (sequences, sequence);
+  }
   return tool_take_all (sequences, self->cancellable, error);
 }
 
-/* One kind of request: n_prompt tokens and one of answer, or one and
- * n_generate. The first run warms up. */
+static void
+name_table (Table *table, const Test *test)
+{
+  if (test->n_generate == 1)
+    g_snprintf (table->name, sizeof table->name, "pp%u", test->n_prompt);
+  else if (test->n_sequences == 1)
+    g_snprintf (table->name, sizeof table->name, "tg%u", test->n_generate - 1);
+  else
+    g_snprintf (table->name, sizeof table->name, "tg%ux%u",
+        test->n_generate - 1, test->n_sequences);
+}
+
+/* The first run warms up. */
 static gboolean
-measure (Bench *self, guint n_prompt, guint n_generate, guint n_runs,
-    Table *table, GError **error)
+measure (Bench *self, const Test *test, Table *table, GError **error)
 {
   /* the prompt's one token is a pass like the others */
-  const guint n_tokens = n_generate > 1 ? n_generate : n_prompt;
+  const guint n_tokens =
+      (test->n_generate > 1 ? test->n_generate : test->n_prompt)
+      * test->n_sequences;
 
-  g_snprintf (table->name, sizeof table->name, "%s%u",
-      n_generate > 1 ? "tg" : "pp", n_generate > 1 ? n_generate - 1 : n_prompt);
+  name_table (table, test);
+  table->n_threads = bitnet_engine_get_n_threads (self->engine);
   for (gsize i = 0; i < N_PARTS; i++)
     table->parts[i] = g_array_new (FALSE, FALSE, sizeof (double));
-  for (guint run = 0; run <= n_runs; run++) {
+  for (int run = 0; run <= self->options->n_runs; run++) {
     guint64 before[N_PARTS], after[N_PARTS];
 
     read_parts (self->engine, before);
-    if (!answer (self, n_prompt, n_generate, error))
+    if (!answer (self, test, error))
       return FALSE;
     read_parts (self->engine, after);
     for (gsize i = 0; run > 0 && i < N_PARTS; i++) {
@@ -144,7 +182,8 @@ measure (Bench *self, guint n_prompt, guint n_generate, guint n_runs,
 static void
 print_table (const Table *table)
 {
-  printf ("%-12s %10s %8s\n", table->name, "ms/token", "share");
+  printf ("%-12s %10s %8s   %u thread%s\n", table->name, "ms/token", "share",
+      table->n_threads, table->n_threads == 1 ? "" : "s");
   for (gsize i = 0; i < N_PARTS; i++) {
     double ms = tool_get_median (table->parts[i]);
     printf ("%-12s %10.4f %6.1f %%  %s\n", parts[i].name, ms,
@@ -160,6 +199,7 @@ add_table (JsonBuilder *builder, const Table *table)
 {
   json_builder_begin_object (builder);
   tool_json_add_string (builder, "test", table->name);
+  tool_json_add_int (builder, "threads", table->n_threads);
   tool_json_add_string (builder, "unit", "ms/token");
   for (gsize i = 0; i < N_PARTS; i++)
     tool_json_add_double (
@@ -178,8 +218,10 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Tokens of the prompt; 0 = leave it out [512]", "N"},
       {"generate", 'n', 0, G_OPTION_ARG_INT, &options->n_generate,
           "Tokens to generate; 0 = leave it out [128]", "N"},
-      {"threads", 't', 0, G_OPTION_ARG_INT, &options->n_threads,
-          "Threads that compute; 0 = one for each core [0]", "N"},
+      {"threads", 't', 0, G_OPTION_ARG_STRING, &options->threads,
+          "Numbers of threads to try [one for each core]", "N,N"},
+      {"sequences", 'S', 0, G_OPTION_ARG_STRING, &options->sequences,
+          "Numbers of sequences that generate at once [1]", "N,N"},
       {"runs", 'r', 0, G_OPTION_ARG_INT, &options->n_runs,
           "Runs of each test, after one to warm up [5]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
@@ -191,9 +233,11 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Measures where the time of a prompt and of an answer goes.",
           "Prints milliseconds a token for each part of a pass, all layers "
           "together: the median\nof the runs. Drawing tokens and waiting are "
-          "not in it.\n\n"
+          "not in it. Of sequences that generate at\nonce (tgNxS) all tokens "
+          "count.\n\n"
           "Examples:\n"
           "  bitnet bench --layers -m model.gguf\n"
+          "  bitnet bench --layers -m model.gguf -t 1,2 -S 1,4,16\n"
           "  bitnet bench --layers -m model.gguf -p 0 -n 64 -t 1 --json",
           status))
     return FALSE;
@@ -206,53 +250,101 @@ parse (Options *options, int *argc, char ***argv, int *status)
          && tool_check_range (
              COMMAND, "generate", options->n_generate, 0, G_MAXUINT16)
          && tool_check_range (
-             COMMAND, "threads", options->n_threads, 0, G_MAXINT)
-         && tool_check_range (
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
 
+/* For 0 threads as many as the engine thinks good. */
 static gboolean
-open_engine (const Options *options, BitnetEngineOptions *engine_options,
-    Bench *bench, GError **error)
+open_engine (Bench *self, guint n_threads, GError **error)
 {
-  g_autoptr (BitnetModel) model = NULL;
+  BitnetEngineOptions *options = self->engine_options;
 
-  bench->cancellable = tool_watch_interrupt ();
-  bench->rand = g_rand_new_with_seed (1);
-  model = tool_engine_open_model (&options->engine, bench->cancellable, error);
-  if (model == NULL)
-    return FALSE;
-  engine_options->profile = TRUE;
-  engine_options->n_sequences = 1;
-  engine_options->drafts = -1; /* a pass is a token */
-  engine_options->n_threads = (guint) options->n_threads;
-  engine_options->context_size =
-      (guint) MAX (options->n_prompt, options->n_generate) + 2;
-  bench->engine = bitnet_model_get_engine (model, engine_options, error);
-  return bench->engine != NULL
-         && tool_engine_load (bench->engine, bench->cancellable, error);
+  g_clear_object (&self->engine);
+  options->n_threads = n_threads;
+  self->engine = bitnet_model_get_engine (self->model, options, error);
+  return self->engine != NULL
+         && tool_engine_load (self->engine, self->cancellable, error);
 }
 
 static gboolean
-run (const Options *options, Bench *bench, JsonBuilder *builder, GError **error)
+run_test (Bench *self, const Test *test, GError **error)
 {
-  const guint sizes[][2] = {{(guint) options->n_prompt, 1},
-      {1, options->n_generate > 0 ? (guint) options->n_generate + 1 : 0}};
+  g_auto (Table) table = {0};
 
-  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++) {
-    g_auto (Table) table = {0};
+  if (test->n_prompt == 0 || test->n_generate == 0)
+    return TRUE;
+  if (!measure (self, test, &table, error))
+    return FALSE;
+  if (self->builder != NULL)
+    add_table (self->builder, &table);
+  else
+    print_table (&table);
+  return TRUE;
+}
 
-    if (sizes[i][0] == 0 || sizes[i][1] == 0)
-      continue;
-    if (!measure (bench, sizes[i][0], sizes[i][1], (guint) options->n_runs,
-            &table, error))
+static gboolean
+run_tests (Bench *self, GError **error)
+{
+  const Options *options = self->options;
+  const Test prompt = {(guint) options->n_prompt, 1, 1};
+  Test test = {
+      1, options->n_generate > 0 ? (guint) options->n_generate + 1 : 0, 1};
+
+  if (!run_test (self, &prompt, error))
+    return FALSE;
+  for (guint i = 0; i < self->sequences->len; i++) {
+    test.n_sequences = g_array_index (self->sequences, guint, i);
+    if (!run_test (self, &test, error))
       return FALSE;
-    if (builder != NULL)
-      add_table (builder, &table);
-    else
-      print_table (&table);
   }
   return TRUE;
+}
+
+static gboolean
+run (Bench *self, GError **error)
+{
+  BitnetEngineOptions *options = self->engine_options;
+
+  options->profile = TRUE;
+  options->drafts = -1; /* a pass is a token of each sequence */
+  options->n_sequences = 1;
+  for (guint i = 0; i < self->sequences->len; i++)
+    options->n_sequences =
+        MAX (options->n_sequences, g_array_index (self->sequences, guint, i));
+  options->context_size =
+      (guint) MAX (self->options->n_prompt, self->options->n_generate) + 2;
+  self->cancellable = tool_watch_interrupt ();
+  self->rand = g_rand_new_with_seed (1);
+  self->model =
+      tool_engine_open_model (&self->options->engine, self->cancellable, error);
+  if (self->model == NULL)
+    return FALSE;
+  for (guint i = 0; i < self->threads->len; i++) {
+    if (!open_engine (self, g_array_index (self->threads, guint, i), error)
+        || !run_tests (self, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* What -t and -S say. */
+static gboolean
+parse_lists (Bench *self)
+{
+  const Options *options = self->options;
+  const guint as_is_good = 0;
+
+  if (options->threads != NULL) {
+    self->threads = tool_parse_numbers (
+        COMMAND, "threads", options->threads, TOOL_MAX_THREADS);
+  } else {
+    self->threads = g_array_new (FALSE, FALSE, sizeof (guint));
+    g_array_append_val (self->threads, as_is_good);
+  }
+  if (self->threads != NULL)
+    self->sequences = tool_parse_numbers (COMMAND, "sequences",
+        options->sequences ? options->sequences : "1", MAX_SEQUENCES);
+  return self->threads != NULL && self->sequences != NULL;
 }
 
 int
@@ -261,30 +353,29 @@ cmd_bench_layers (int argc, char **argv)
   g_auto (Options) options = {.n_prompt = DEFAULT_PROMPT,
       .n_generate = DEFAULT_GENERATE,
       .n_runs = TOOL_DEFAULT_RUNS};
-  g_auto (Bench) bench = {0};
-  g_autoptr (BitnetEngineOptions) engine_options = NULL;
-  g_autoptr (JsonBuilder) builder = NULL;
+  g_auto (Bench) bench = {.options = &options};
   g_autoptr (GError) error = NULL;
   int status;
 
   if (!parse (&options, &argc, &argv, &status))
     return status;
-  engine_options = tool_engine_make_options (&options.engine, &error);
-  if (engine_options == NULL)
+  if (!parse_lists (&bench))
+    return EXIT_USAGE;
+  bench.engine_options = tool_engine_make_options (&options.engine, &error);
+  if (bench.engine_options == NULL)
     return tool_fail_usage (COMMAND, "%s", error->message);
   if (options.json) {
-    builder = json_builder_new ();
-    json_builder_begin_object (builder);
-    json_builder_set_member_name (builder, "results");
-    json_builder_begin_array (builder);
+    bench.builder = json_builder_new ();
+    json_builder_begin_object (bench.builder);
+    json_builder_set_member_name (bench.builder, "results");
+    json_builder_begin_array (bench.builder);
   }
-  if (!open_engine (&options, engine_options, &bench, &error)
-      || !run (&options, &bench, builder, &error))
+  if (!run (&bench, &error))
     return tool_engine_fail (COMMAND, error);
-  if (builder != NULL) {
-    json_builder_end_array (builder);
-    json_builder_end_object (builder);
-    tool_json_print (builder);
+  if (bench.builder != NULL) {
+    json_builder_end_array (bench.builder);
+    json_builder_end_object (bench.builder);
+    tool_json_print (bench.builder);
   }
   return tool_finish_output (COMMAND);
 }

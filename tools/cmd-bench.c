@@ -44,7 +44,7 @@ typedef struct {
   int batch_size;
   int n_drafts;
   char *threads, *sequences;
-  gboolean json, layers, tokenizer, discovery;
+  gboolean json, layers, gain, pipeline, tokenizer, discovery;
 } Options;
 
 /* What a row measures: a prompt, or tokens generated behind a short one. */
@@ -77,6 +77,7 @@ typedef struct {
   /* Logits that went through the copy of a screened output matrix, and those of
    * them that were computed from the file. */
   guint64 n_screened, n_computed;
+  guint64 bytes_per_token;
 } Bench;
 
 static void
@@ -152,6 +153,8 @@ print_foot (const Bench *self)
         100 * (double) self->n_computed / (double) self->n_screened);
   printf ("memory  %.1f MiB at most\n",
       (double) tool_get_peak_memory () / BYTES_PER_MIB);
+  printf ("weights %.1f MiB are read for a token\n",
+      (double) self->bytes_per_token / BYTES_PER_MIB);
 }
 
 /* ---- measuring ---- */
@@ -255,6 +258,7 @@ measure_threads (Bench *self, guint n_threads, GError **error)
     return FALSE;
   stats = bitnet_engine_dup_stats (engine);
   g_variant_lookup (stats, "load-ms", "d", &load_ms);
+  g_variant_lookup (stats, "bytes-per-token", "t", &self->bytes_per_token);
   g_array_append_val (self->load_ms, load_ms);
   if (self->cpu_level == NULL) {
     g_variant_lookup (stats, "cpu-level", "s", &self->cpu_level);
@@ -322,6 +326,7 @@ print_json (const Bench *self)
   tool_json_add_double (
       builder, "load_ms", g_array_index (self->load_ms, double, 0));
   tool_json_add_int (builder, "peak_memory", tool_get_peak_memory ());
+  tool_json_add_int (builder, "bytes_per_token", self->bytes_per_token);
   tool_json_add_string (builder, "unit", "tokens/s");
   if (self->n_screened > 0)
     tool_json_add_double (builder, "computed_logits",
@@ -378,6 +383,11 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Print one JSON object in place of a table", NULL},
       {"layers", 0, 0, G_OPTION_ARG_NONE, &options->layers,
           "Measure where the time goes; --layers --help says more", NULL},
+      {"draft-gain", 0, 0, G_OPTION_ARG_NONE, &options->gain,
+          "Measure what guessing tokens brings; with --help it says more",
+          NULL},
+      {"pipeline", 0, 0, G_OPTION_ARG_NONE, &options->pipeline,
+          "Measure what a pipeline costs; --pipeline --help says more", NULL},
       {"tokenizer", 0, 0, G_OPTION_ARG_NONE, &options->tokenizer,
           "Measure the tokenizer on text files; --tokenizer --help says more",
           NULL},
@@ -401,6 +411,8 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
           "  bitnet bench -m model.gguf -p 0 -S 1,4,16\n"
           "  bitnet bench --layers -m model.gguf\n"
+          "  bitnet bench --draft-gain -m model.gguf\n"
+          "  bitnet bench --pipeline -m model.gguf\n"
           "  bitnet bench --tokenizer -m model.gguf english.txt\n"
           "  bitnet bench --tokenizer-discovery-overhead -m model.gguf",
           status))
@@ -461,6 +473,10 @@ cmd_bench (int argc, char **argv)
     return cmd_bench_discovery (argc, argv);
   if (has_option (argc, argv, "--layers"))
     return cmd_bench_layers (argc, argv);
+  if (has_option (argc, argv, "--draft-gain"))
+    return cmd_bench_drafts (argc, argv);
+  if (has_option (argc, argv, "--pipeline"))
+    return cmd_bench_pipeline (argc, argv);
   if (!parse (&options, &argc, &argv, &status))
     return status;
   bench.sequences = tool_parse_numbers (COMMAND, "sequences",

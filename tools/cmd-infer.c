@@ -10,6 +10,7 @@
  * is read from what they collect before the pipeline is back in NULL. */
 #include "bitnet-tool.h"
 #include "tool-bench.h"
+#include "tool-plugin.h"
 #include "tool-record.h"
 
 #include <gio/gio.h>
@@ -275,35 +276,6 @@ read_prompt (Options *options, int *status)
 }
 
 /* The pipeline. */
-
-/* The plugin beside an uninstalled program, else the installed one, else
- * whatever GStreamer knows. */
-static gboolean
-load_plugin (GError **error)
-{
-  g_autofree char *beside =
-      tool_beside_program ("../elements/" BITNET_PLUGIN_FILE);
-  const char *installed = BITNET_PLUGIN_DIR "/" BITNET_PLUGIN_FILE;
-  const char *path = NULL;
-  g_autoptr (GstPlugin) plugin = NULL;
-  g_autoptr (GstElementFactory) factory = NULL;
-
-  if (beside)
-    path = beside;
-  else if (g_file_test (installed, G_FILE_TEST_IS_REGULAR))
-    path = installed;
-  if (path) {
-    plugin = gst_plugin_load_file (path, error);
-    return plugin != NULL;
-  }
-  factory = gst_element_factory_find ("ggufsrc");
-  if (factory == NULL)
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
-        "the GStreamer plugin %s was found neither at %s nor by GStreamer; "
-        "set GST_PLUGIN_PATH to its folder",
-        BITNET_PLUGIN_FILE, installed);
-  return factory != NULL;
-}
 
 /* Writes text as it comes. Sink's thread. */
 static void
@@ -772,7 +744,7 @@ cmd_infer (int argc, char **argv)
   if (!parse (&options, &argc, &argv, &status)
       || !read_prompt (&options, &status))
     return status;
-  if (!gst_init_check (NULL, NULL, &error) || !load_plugin (&error)
+  if (!gst_init_check (NULL, NULL, &error) || !tool_load_plugin (&error)
       || !build_pipeline (&run, &error))
     return tool_fail (COMMAND, "%s", error->message);
   if (!apply_options (&run))

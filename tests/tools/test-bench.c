@@ -145,6 +145,17 @@ static const struct {
     {"bench -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --device cuda", 1, "cuda"},
     {"bench --layers -r 0", 2, "--runs is 0"},
+    {"bench --layers -t 1,x", 2, "\"x\""},
+    {"bench --layers -S 0", 2, "--sequences has \"0\""},
+    {"bench --draft-gain -r 0", 2, "--runs is 0"},
+    {"bench --draft-gain --drafts 0", 2, "--drafts is 0"},
+    {"bench --draft-gain -p 0", 2, "--prompt is 0"},
+    {"bench --draft-gain more", 2, "\"more\""},
+    {"bench --draft-gain --text /nonexistent.txt", 1, "/nonexistent.txt"},
+    {"bench --draft-gain --temperature -1", 1, "temperature"},
+    {"bench --pipeline -n 0", 2, "--generate is 0"},
+    {"bench --pipeline more", 2, "\"more\""},
+    {"bench --pipeline -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --layers more", 2, "\"more\""},
     {"bench --layers -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --tokenizer", 2, "needs a text file"},
@@ -171,8 +182,8 @@ test_failures (void)
 static void
 test_help (void)
 {
-  static const char *const commands[] = {
-      "logits", "bench", "bench --tokenizer", "bench --layers"};
+  static const char *const commands[] = {"logits", "bench", "bench --tokenizer",
+      "bench --layers", "bench --draft-gain", "bench --pipeline"};
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *line = g_strdup_printf ("%s --help", commands[i]);
@@ -189,7 +200,8 @@ static void
 test_table (void)
 {
   static const char *const starts[] = {"model   ", "kernels ", "", "test ",
-      "pp20 ", "tg5 ", "pp20 ", "tg5 ", "", "load  ", "memory  ", ""};
+      "pp20 ", "tg5 ", "pp20 ", "tg5 ", "", "load  ", "memory  ", "weights ",
+      ""};
   g_auto (TestOutcome) outcome =
       test_spawn_line ("bench -p 20 -n 5 -t 1,2 -r 2");
   g_auto (GStrv) lines = g_strsplit (outcome.out, "\n", -1);
@@ -246,6 +258,7 @@ test_json (void)
   g_assert_cmpfloat (json_object_get_double_member (root, "load_ms"), >, 0);
   g_assert_cmpint (
       json_object_get_int_member (root, "peak_memory"), >, 1 << 20);
+  g_assert_cmpint (json_object_get_int_member (root, "bytes_per_token"), >, 0);
   g_assert_cmpint (json_object_get_int_member (root, "runs"), ==, 3);
   check_results (json_object_get_array_member (root, "results"));
 }
@@ -282,11 +295,12 @@ test_sequences (void)
 static void
 test_layers (void)
 {
-  static const char *const tests[] = {"pp20", "tg5"};
+  static const char *const tests[] = {
+      "pp20", "tg5", "tg5x3", "pp20", "tg5", "tg5x3"};
   static const char *const parts[] = {"embed", "add", "qkv", "store",
       "attention", "output", "gate-up", "down", "head"};
   g_auto (TestOutcome) outcome =
-      test_spawn_line ("bench --layers -p 20 -n 5 -t 2 -r 3 --json");
+      test_spawn_line ("bench --layers -p 20 -n 5 -t 1,2 -S 1,3 -r 3 --json");
   g_auto (TestOutcome) table =
       test_spawn_line ("bench --layers -p 20 -n 0 -t 1 -r 1");
   g_autoptr (JsonParser) parser = json_parser_new ();
@@ -302,6 +316,8 @@ test_layers (void)
     JsonObject *row = json_array_get_object_element (results, i);
 
     g_assert_cmpstr (json_object_get_string_member (row, "test"), ==, tests[i]);
+    g_assert_cmpint (
+        json_object_get_int_member (row, "threads"), ==, i < 3 ? 1 : 2);
     for (gsize k = 0; k < G_N_ELEMENTS (parts); k++)
       g_assert_cmpfloat (json_object_get_double_member (row, parts[k]), >, 0);
   }
@@ -310,6 +326,78 @@ test_layers (void)
   g_assert_nonnull (strstr (table.out, "\ngate-up "));
   g_assert_nonnull (strstr (table.out, "\ntogether "));
   g_assert_null (strstr (table.out, "tg"));
+}
+
+/* ---- bench --draft-gain and --pipeline: two ways ---- */
+
+/* The object that a line prints, once its figures were checked; owned by
+ * parser. */
+static JsonObject *
+read_pairs (JsonParser *parser, const char *line, const char *test,
+    const char *first, const char *second)
+{
+  const char *const ways[] = {first, second};
+  g_auto (TestOutcome) outcome = test_spawn_line (line);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  g_assert_cmpstr (json_object_get_string_member (root, "test"), ==, test);
+  g_assert_cmpint (json_object_get_int_member (root, "threads"), ==, 2);
+  g_assert_cmpfloat (json_object_get_double_member (root, "median"), >, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS (ways); i++) {
+    JsonObject *rates = json_object_get_object_member (root, ways[i]);
+
+    g_assert_cmpfloat (json_object_get_double_member (rates, "min"), >, 0);
+    g_assert_cmpfloat (json_object_get_double_member (rates, "min"), <=,
+        json_object_get_double_member (rates, "median"));
+  }
+  return root;
+}
+
+static void
+test_draft_gain (void)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-bench-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "text", NULL);
+  g_autofree char *line =
+      g_strdup_printf ("bench --draft-gain --text %s -n 30 -t 2 -r 1", path);
+  JsonObject *root = read_pairs (parser,
+      "bench --draft-gain --repeat -p 4 -n 200 -t 2 -r 2 --json", "tg200",
+      "plain", "drafts");
+
+  /* Four tokens cannot but repeat. */
+  g_assert_cmpint (json_object_get_int_member (root, "drafted_tokens"), >, 0);
+  g_assert_cmpint (json_object_get_int_member (root, "accepted_tokens"), >, 0);
+  read_pairs (parser,
+      "bench --draft-gain --temperature 1 -n 30 -t 2 -r 3 --json", "tg30",
+      "plain", "drafts");
+  g_assert_true (g_file_set_contents (path, "one two one two", -1, NULL));
+  g_auto (TestOutcome) table = test_spawn_line (line);
+  g_assert_cmpint (table.status, ==, 0);
+  g_assert_nonnull (strstr (table.out, " drafts "));
+  g_assert_nonnull (strstr (table.out, " ratio "));
+  g_assert_nonnull (strstr (table.out, "\nguesses "));
+  g_unlink (path);
+  g_rmdir (folder);
+}
+
+static void
+test_pipeline (void)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_auto (TestOutcome) table =
+      test_spawn_line ("bench --pipeline -n 9 -t 1 -r 1");
+
+  read_pairs (parser, "bench --pipeline -n 30 -t 2 -r 3 --json", "tg30",
+      "engine", "pipeline");
+  g_assert_cmpint (table.status, ==, 0);
+  g_assert_nonnull (strstr (table.out, " pipeline "));
+  g_assert_nonnull (strstr (table.out, " ratio "));
 }
 
 /* ---- bench --tokenizer ---- */
@@ -457,6 +545,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
   g_test_add_func ("/tools/bench/sequences", test_sequences);
   g_test_add_func ("/tools/bench/layers", test_layers);
+  g_test_add_func ("/tools/bench/draft-gain", test_draft_gain);
+  g_test_add_func ("/tools/bench/pipeline", test_pipeline);
   g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
   g_test_add_func ("/tools/bench/tokenizer/json", test_tokenizer_json);
   g_test_add_func ("/tools/bench/C69-C87-C88-C93/discovery", test_discovery);
