@@ -165,7 +165,9 @@ open_engines (Bench *self, BitnetEngineOptions *options, GError **error)
         || (way == 0 && self->options->text != NULL
             && !read_text (self, model, error)))
       return FALSE;
-    options->drafts = way == 0 ? NO_DRAFTS : self->options->n_drafts;
+    options->drafts = way == 0 || self->options->n_drafts == 0
+                          ? NO_DRAFTS
+                          : self->options->n_drafts;
     options->context_size =
         MAX (self->prompt->len, (guint) self->options->n_prompt)
         + (guint) self->options->n_generate + 1;
@@ -201,7 +203,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
       {"runs", 'r', 0, G_OPTION_ARG_INT, &options->n_runs,
           "Runs of each, after one to warm up [5]", "N"},
       {"drafts", 0, 0, G_OPTION_ARG_INT, &options->n_drafts,
-          "Most tokens guessed ahead [8]", "N"},
+          "Most tokens guessed ahead; 0 = none: what chance does [8]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
           "Print one JSON object in place of a table", NULL},
       {NULL},
@@ -231,7 +233,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
          && tool_check_range (
              COMMAND, "threads", options->n_threads, 0, TOOL_MAX_THREADS)
          && tool_check_range (
-             COMMAND, "drafts", options->n_drafts, 1, MAX_DRAFTS)
+             COMMAND, "drafts", options->n_drafts, 0, MAX_DRAFTS)
          && tool_check_range (
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
