@@ -92,10 +92,14 @@ static void
 bn_services_clear (gpointer data)
 {
   BnServices *self = data;
-  g_autofree char *spare_folder = g_strdup (self->spare.folder);
+  g_autofree char *spare_folder = NULL;
 
+  /* whoever looked last did so under the lock */
+  g_mutex_lock (&self->lock);
+  spare_folder = g_strdup (self->spare.folder);
   store_clear (&self->usual);
   store_clear (&self->spare);
+  g_mutex_unlock (&self->lock);
   if (spare_folder)
     remove_folder (spare_folder);
   if (self->destroy)
