@@ -11,76 +11,7 @@
 #include "init.h"
 
 #include "avx2.h"
-#include "bn-blocks.h"
-
-enum {
-  MAX_ACTS = 4,
-  CACHED_BYTES = 256 * 1024, /* of rows that are used for all activations */
-};
-
-typedef struct {
-  const uint8_t *row; /* of weights */
-  const uint8_t *acts;
-  size_t act_stride;
-  uint32_t n_blocks;
-} Operands;
-
-BN_INLINE const void *
-act_row (const Operands *o, int i)
-{
-  return o->acts + i * o->act_stride;
-}
-
-typedef void (*DotFunc) (
-    float sums[MAX_ACTS], const Operands *operands, const int n_acts);
-
-BN_INLINE void
-matmul_rows (float *y, size_t y_stride, const BnMatrix *w, size_t block_cols,
-    size_t block_size, uint32_t row_begin, uint32_t row_end, const void *acts,
-    size_t act_stride, uint32_t n_acts, DotFunc dot)
-{
-  Operands o = {NULL, NULL, act_stride, (uint32_t) (w->n_cols / block_cols)};
-  size_t row_size = o.n_blocks * block_size;
-  uint32_t step = (uint32_t) (CACHED_BYTES / (row_size + 1)) + 1;
-  float sums[MAX_ACTS];
-
-  for (uint32_t first = row_begin; first < row_end; first += step) {
-    uint32_t stop = row_end - first < step ? row_end : first + step;
-
-    for (uint32_t i = 0; i < n_acts; i += MAX_ACTS) {
-      uint32_t n = n_acts - i < MAX_ACTS ? n_acts - i : MAX_ACTS;
-
-      o.acts = (const uint8_t *) acts + i * act_stride;
-      for (uint32_t row = first; row < stop; row++) {
-        o.row = (const uint8_t *) w->data + row * row_size;
-        switch (n) {
-          case 1:
-            dot (sums, &o, 1);
-            break;
-          case 2:
-            dot (sums, &o, 2);
-            break;
-          case 3:
-            dot (sums, &o, 3);
-            break;
-          default:
-            dot (sums, &o, MAX_ACTS);
-        }
-        for (uint32_t j = 0; j < n; j++)
-          y[(i + j) * y_stride + row] = sums[j];
-      }
-    }
-  }
-}
-
-#define DEFINE_MATMUL(name, block_cols, block_size)                            \
-  static void matmul_##name##_avx2 (float *y, size_t y_stride,                 \
-      const BnMatrix *w, uint32_t row_begin, uint32_t row_end,                 \
-      const void *acts, size_t act_stride, uint32_t n_acts)                    \
-  {                                                                            \
-    matmul_rows (y, y_stride, w, block_cols, block_size, row_begin, row_end,   \
-        acts, act_stride, n_acts, dot_##name);                                 \
-  }
+#include "block-rows-tmpl.h"
 
 /* Blocks of 32 */
 
@@ -551,16 +482,16 @@ DEFINE_MATMUL_256 (tq2_0, BnBlockTQ2_0, SCALES_NONE)
 void
 bn_blocks_init_avx2 (BnKernels *k)
 {
-  k->in_place[BN_PACK_Q4_0].matmul = matmul_q4_0_avx2;
-  k->in_place[BN_PACK_Q4_1].matmul = matmul_q4_1_avx2;
-  k->in_place[BN_PACK_Q5_0].matmul = matmul_q5_0_avx2;
-  k->in_place[BN_PACK_Q5_1].matmul = matmul_q5_1_avx2;
-  k->in_place[BN_PACK_Q8_0].matmul = matmul_q8_0_avx2;
-  k->in_place[BN_PACK_Q2_K].matmul = matmul_q2_k_avx2;
-  k->in_place[BN_PACK_Q3_K].matmul = matmul_q3_k_avx2;
-  k->in_place[BN_PACK_Q4_K].matmul = matmul_q4_k_avx2;
-  k->in_place[BN_PACK_Q5_K].matmul = matmul_q5_k_avx2;
-  k->in_place[BN_PACK_Q6_K].matmul = matmul_q6_k_avx2;
-  k->in_place[BN_PACK_TQ1_0].matmul = matmul_tq1_0_avx2;
-  k->in_place[BN_PACK_TQ2_0].matmul = matmul_tq2_0_avx2;
+  k->in_place[BN_PACK_Q4_0].matmul = matmul_q4_0;
+  k->in_place[BN_PACK_Q4_1].matmul = matmul_q4_1;
+  k->in_place[BN_PACK_Q5_0].matmul = matmul_q5_0;
+  k->in_place[BN_PACK_Q5_1].matmul = matmul_q5_1;
+  k->in_place[BN_PACK_Q8_0].matmul = matmul_q8_0;
+  k->in_place[BN_PACK_Q2_K].matmul = matmul_q2_k;
+  k->in_place[BN_PACK_Q3_K].matmul = matmul_q3_k;
+  k->in_place[BN_PACK_Q4_K].matmul = matmul_q4_k;
+  k->in_place[BN_PACK_Q5_K].matmul = matmul_q5_k;
+  k->in_place[BN_PACK_Q6_K].matmul = matmul_q6_k;
+  k->in_place[BN_PACK_TQ1_0].matmul = matmul_tq1_0;
+  k->in_place[BN_PACK_TQ2_0].matmul = matmul_tq2_0;
 }
