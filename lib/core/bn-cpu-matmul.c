@@ -22,6 +22,7 @@ enum {
   PIECE_PRODUCTS = 2 << 20, /* multiplications of one piece, about */
   PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
   MAX_LINEARS = 3,          /* products of one input */
+  MAX_STREAMS = 64,         /* threads behind these share theirs */
 };
 
 typedef struct {
@@ -41,6 +42,10 @@ typedef struct {
   uint32_t chunk[MAX_LINEARS]; /* weight rows of a piece */
   uint32_t n_chunks[MAX_LINEARS];
   uint32_t n_chunks_in_all;
+
+  size_t n_pieces;
+  uint32_t n_streams;    /* 1: pieces go one by one to whoever is free */
+  int next[MAX_STREAMS]; /* piece of each stream; atomic */
 } Matmul;
 
 static void
@@ -121,16 +126,51 @@ multiply_piece (const Matmul *op, size_t piece)
   finish_piece (linear, y, op->y_stride, begin, end, n_acts);
 }
 
+static size_t
+stream_begin (const Matmul *op, uint32_t stream)
+{
+  return op->n_pieces * stream / op->n_streams;
+}
+
+/* The next piece of the worker's stream, or of the first behind it that has
+ * one. Called n_pieces times in all, so there is one. */
+static size_t
+take_piece (Matmul *op, uint32_t worker)
+{
+  for (uint32_t i = worker;; i++) {
+    const uint32_t stream = i % op->n_streams;
+    const size_t piece = (guint) g_atomic_int_add (&op->next[stream], 1);
+
+    if (piece < stream_begin (op, stream + 1))
+      return piece;
+  }
+}
+
 static void
 multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
 {
-  const Matmul *op = data;
+  Matmul *op = data;
 
-  for (size_t piece = begin; piece < end; piece++) {
+  for (size_t i = begin; i < end; i++) {
     if (bn_cpu_is_aborted (op->backend))
       return;
-    multiply_piece (op, piece);
+    multiply_piece (op, op->n_streams > 1 ? take_piece (op, worker) : i);
   }
+}
+
+static void
+multiply (Matmul *op)
+{
+  const uint32_t n_tiles = (op->n_rows - 1) / ROW_TILE + 1;
+
+  op->n_pieces = (size_t) op->n_chunks_in_all * n_tiles;
+  op->n_streams =
+      MIN (MAX_STREAMS, bn_cpu_get_n_threads (&op->backend->parent));
+  if (n_tiles > 1)
+    op->n_streams = 1;
+  for (uint32_t i = 0; i < op->n_streams; i++)
+    op->next[i] = (int) stream_begin (op, i);
+  bn_thread_pool_run (op->backend->pool, op->n_pieces, 1, multiply_pieces, op);
 }
 
 /* Weight rows of a piece: some PIECE_PRODUCTS; fewer where that gives every
@@ -209,8 +249,6 @@ bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
     } else {
       bn_cpu_run_rows (self, n_rows, n_cols, prepare_rows, &op);
     }
-    bn_thread_pool_run (self->pool,
-        (size_t) op.n_chunks_in_all * ((n_rows - 1) / ROW_TILE + 1), 1,
-        multiply_pieces, &op);
+    multiply (&op);
   }
 }

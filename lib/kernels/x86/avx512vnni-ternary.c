@@ -40,7 +40,7 @@ enum {
   HALF_COLS = PLANES * VECTOR,
   DENSE_COLS = 2 * HALF_COLS,
   DENSE_BYTES = 5 * VECTOR,
-  PREFETCH = 4096,      /* ahead of the stream: over the end of a page */
+  PREFETCH = 8192,      /* ahead of the stream: over the end of a page */
   FILE_PREFETCH = 8192, /* ahead of four rows side by side */
 };
 
