@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The parts of infer: properties and signals in gstinfer.c, pads and queue in
- * pads.c, the engine in load.c, responses in generate.c.
+/* The parts of infer: states and signals in gstinfer.c, its properties in
+ * properties.c, pads and queue in pads.c, the engine in load.c, responses in
+ * generate.c.
  *
  * Threads: the sink pad's puts requests and events into the queue, the source
  * pad's task takes them out, a thread per model loads weights, the engine's
@@ -78,7 +79,9 @@ struct _GstBitnetInfer {
   guint64 prefill_ns, decode_ns;
 };
 
-/* gstinfer.c */
+/* properties.c */
+void gst_bitnet_infer_install_properties (GObjectClass *object_class);
+void gst_bitnet_infer_init_properties (GstBitnetInfer *self);
 /* Parameters of a request that comes now, (transfer full). */
 BitnetParams *gst_bitnet_infer_dup_params (GstBitnetInfer *self);
 void gst_bitnet_infer_notify_stats (GstBitnetInfer *self);
