@@ -253,27 +253,32 @@ parse (Options *options, int *argc, char ***argv, int *status)
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
 
-/* For 0 threads as many as the engine thinks good. */
+/* For 0 threads as many as the engine thinks good. The cache has room for one
+ * run, so that the one that warms up has been everywhere in it: memory that
+ * the system gives for the first time would be counted as computation. */
 static gboolean
-open_engine (Bench *self, guint n_threads, GError **error)
+open_engine (Bench *self, guint n_threads, const Test *test, GError **error)
 {
   BitnetEngineOptions *options = self->engine_options;
 
   g_clear_object (&self->engine);
   options->n_threads = n_threads;
+  options->n_sequences = test->n_sequences;
+  options->context_size = test->n_prompt + test->n_generate + 1;
   self->engine = bitnet_model_get_engine (self->model, options, error);
   return self->engine != NULL
          && tool_engine_load (self->engine, self->cancellable, error);
 }
 
 static gboolean
-run_test (Bench *self, const Test *test, GError **error)
+run_test (Bench *self, guint n_threads, const Test *test, GError **error)
 {
   g_auto (Table) table = {0};
 
   if (test->n_prompt == 0 || test->n_generate == 0)
     return TRUE;
-  if (!measure (self, test, &table, error))
+  if (!open_engine (self, n_threads, test, error)
+      || !measure (self, test, &table, error))
     return FALSE;
   if (self->builder != NULL)
     add_table (self->builder, &table);
@@ -283,18 +288,18 @@ run_test (Bench *self, const Test *test, GError **error)
 }
 
 static gboolean
-run_tests (Bench *self, GError **error)
+run_tests (Bench *self, guint n_threads, GError **error)
 {
   const Options *options = self->options;
   const Test prompt = {(guint) options->n_prompt, 1, 1};
   Test test = {
       1, options->n_generate > 0 ? (guint) options->n_generate + 1 : 0, 1};
 
-  if (!run_test (self, &prompt, error))
+  if (!run_test (self, n_threads, &prompt, error))
     return FALSE;
   for (guint i = 0; i < self->sequences->len; i++) {
     test.n_sequences = g_array_index (self->sequences, guint, i);
-    if (!run_test (self, &test, error))
+    if (!run_test (self, n_threads, &test, error))
       return FALSE;
   }
   return TRUE;
@@ -307,12 +312,6 @@ run (Bench *self, GError **error)
 
   options->profile = TRUE;
   options->drafts = -1; /* a pass is a token of each sequence */
-  options->n_sequences = 1;
-  for (guint i = 0; i < self->sequences->len; i++)
-    options->n_sequences =
-        MAX (options->n_sequences, g_array_index (self->sequences, guint, i));
-  options->context_size =
-      (guint) MAX (self->options->n_prompt, self->options->n_generate) + 2;
   self->cancellable = tool_watch_interrupt ();
   self->rand = g_rand_new_with_seed (1);
   self->model =
@@ -320,8 +319,7 @@ run (Bench *self, GError **error)
   if (self->model == NULL)
     return FALSE;
   for (guint i = 0; i < self->threads->len; i++) {
-    if (!open_engine (self, g_array_index (self->threads, guint, i), error)
-        || !run_tests (self, error))
+    if (!run_tests (self, g_array_index (self->threads, guint, i), error))
       return FALSE;
   }
   return TRUE;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* bitnet bench: how fast a model runs here.
  *
- * For each number of threads a fresh engine answers two kinds of requests, one
- * at a time:
+ * For each number of threads two kinds of requests are answered, one at a time,
+ * each by a fresh engine whose cache has room for one of them:
  *
  *     pp512   a prompt of 512 random tokens and one token of answer: prompt
  *             tokens by the time up to that token
@@ -69,7 +69,7 @@ typedef struct {
   gboolean json;
   GRand *rand;
 
-  GArray *load_ms;   /* of double, for each number of threads */
+  GArray *load_ms;   /* of double, for each engine */
   GArray *threads;   /* of guint */
   GArray *sequences; /* of guint */
   GPtrArray *rows;   /* of Row */
@@ -245,18 +245,28 @@ count_logits (Bench *self, BitnetEngine *engine)
   self->n_computed += n_computed;
 }
 
-static gboolean
-measure_threads (Bench *self, guint n_threads, GError **error)
+/* The cache has room for one run, so that the one that warms up has been
+ * everywhere in it: memory that the system gives for the first time would be
+ * counted as computation. */
+static BitnetEngine *
+open_engine (Bench *self, const Test *test, GError **error)
 {
   g_autoptr (BitnetEngine) engine = NULL;
-  g_autoptr (GVariant) stats = NULL;
-  double load_ms = 0;
 
-  self->options->n_threads = n_threads;
+  self->options->n_sequences = test->n_sequences;
+  self->options->context_size = test->n_prompt + test->n_generate + 1;
   engine = bitnet_model_get_engine (self->model, self->options, error);
   if (engine == NULL || !tool_engine_load (engine, self->cancellable, error))
-    return FALSE;
-  stats = bitnet_engine_dup_stats (engine);
+    return NULL;
+  return g_steal_pointer (&engine);
+}
+
+static void
+read_stats (Bench *self, BitnetEngine *engine)
+{
+  g_autoptr (GVariant) stats = bitnet_engine_dup_stats (engine);
+  double load_ms = 0;
+
   g_variant_lookup (stats, "load-ms", "d", &load_ms);
   g_variant_lookup (stats, "bytes-per-token", "t", &self->bytes_per_token);
   g_array_append_val (self->load_ms, load_ms);
@@ -265,20 +275,42 @@ measure_threads (Bench *self, guint n_threads, GError **error)
     if (!self->json)
       print_head (self);
   }
+}
+
+static gboolean
+measure_test (Bench *self, Test test, GError **error)
+{
+  g_autoptr (BitnetEngine) engine = open_engine (self, &test, error);
+
+  if (engine == NULL)
+    return FALSE;
+  read_stats (self, engine);
 
   /* A model with learned positions may have less room than was asked for. */
   guint n_context = bitnet_engine_get_context_size (engine);
-  Test prompt = {MIN (self->n_prompt, n_context - 1), 0, 1};
-  Test answer = {1, MIN (self->n_generate, n_context - 2), 1};
+  test.n_prompt = MIN (test.n_prompt, n_context - 1);
+  test.n_generate = MIN (test.n_generate, n_context - 1 - test.n_prompt);
 
-  if (prompt.n_prompt > 0 && !measure_row (self, engine, &prompt, error))
+  if (!measure_row (self, engine, &test, error))
+    return FALSE;
+  count_logits (self, engine);
+  return TRUE;
+}
+
+static gboolean
+measure_threads (Bench *self, guint n_threads, GError **error)
+{
+  Test prompt = {self->n_prompt, 0, 1};
+  Test answer = {1, self->n_generate, 1};
+
+  self->options->n_threads = n_threads;
+  if (prompt.n_prompt > 0 && !measure_test (self, prompt, error))
     return FALSE;
   for (guint i = 0; answer.n_generate > 0 && i < self->sequences->len; i++) {
     answer.n_sequences = g_array_index (self->sequences, guint, i);
-    if (!measure_row (self, engine, &answer, error))
+    if (!measure_test (self, answer, error))
       return FALSE;
   }
-  count_logits (self, engine);
   return TRUE;
 }
 
@@ -486,16 +518,14 @@ cmd_bench (int argc, char **argv)
   bench.options = tool_engine_make_options (&options.engine, &error);
   if (bench.options == NULL)
     return tool_fail_usage (COMMAND, "%s", error->message);
+  if (options.n_prompt == 0 && options.n_generate == 0)
+    return tool_fail_usage (COMMAND, "--prompt and --generate are both 0");
   bench.n_prompt = (guint) options.n_prompt;
   bench.n_generate = (guint) options.n_generate;
   bench.n_runs = (guint) options.n_runs;
   bench.json = options.json;
   bench.options->batch_size = (guint) options.batch_size;
-  for (guint i = 0; i < bench.sequences->len; i++)
-    bench.options->n_sequences = MAX (
-        bench.options->n_sequences, g_array_index (bench.sequences, guint, i));
   bench.options->drafts = options.n_drafts > 0 ? options.n_drafts : NO_DRAFTS;
-  bench.options->context_size = MAX (bench.n_prompt, bench.n_generate + 1) + 1;
 
   bench.cancellable = tool_watch_interrupt ();
   bench.model =

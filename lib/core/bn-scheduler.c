@@ -446,8 +446,8 @@ on_load_progress (guint64 done, guint64 total, gpointer data)
   g_mutex_unlock (&self->mutex);
 }
 
-/* Cells for every sequence, as far as the memory for the cache goes; always
- * enough for one full context. */
+/* Cells for every sequence, in pages of its own, as far as the memory for the
+ * cache goes; always enough for one full context. */
 static uint32_t
 choose_n_cells (const BnScheduler *self, const BnHparams *hparams)
 {
@@ -462,8 +462,10 @@ choose_n_cells (const BnScheduler *self, const BnHparams *hparams)
                         ? self->options.cache_size
                         : (uint64_t) sysconf (_SC_PHYS_PAGES)
                               * (uint64_t) sysconf (_SC_PAGESIZE) / 4;
+  uint64_t n_pages = (context + BN_KV_PAGE_CELLS - 1) / BN_KV_PAGE_CELLS;
   uint64_t n_cells =
-      MIN (context * self->options.n_sequences, budget / MAX (cell_size, 1));
+      MIN (n_pages * BN_KV_PAGE_CELLS * self->options.n_sequences,
+          budget / MAX (cell_size, 1));
 
   return (uint32_t) CLAMP (n_cells, context, UINT32_MAX);
 }

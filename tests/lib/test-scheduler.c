@@ -316,6 +316,21 @@ test_pages_and_parked (void)
   stop_scheduler (scheduler);
 }
 
+/* A context that ends just behind a page: each sequence has both. */
+static void
+test_pages_are_whole (void)
+{
+  enum { N = 8 };
+  BnSchedulerStats stats;
+
+  fake_reset ();
+  fake.context_size = BN_KV_PAGE_CELLS + 1;
+  BnScheduler *scheduler = start_ready (N, 32);
+  bn_scheduler_get_stats (scheduler, &stats);
+  g_assert_cmpuint (stats.n_pages, ==, 2 * N);
+  stop_scheduler (scheduler);
+}
+
 /* Four equal prompts at once: one computes, the others wait and copy. */
 static void
 test_shared_prefix (void)
@@ -815,6 +830,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scheduler/parked", test_parked);
   g_test_add_func ("/scheduler/pages-are-short", test_pages_are_short);
   g_test_add_func ("/scheduler/pages-and-parked", test_pages_and_parked);
+  g_test_add_func ("/scheduler/pages-are-whole", test_pages_are_whole);
   g_test_add_func ("/scheduler/shared-prefix", test_shared_prefix);
   g_test_add_func ("/scheduler/cancel-in-forward", test_cancel_in_forward);
   g_test_add_func ("/scheduler/cancel-one-of-two", test_cancel_one_of_two);

@@ -136,6 +136,7 @@ static const struct {
     {"bench -r 0", 2, "--runs is 0"},
     {"bench -p -1", 2, "--prompt is -1"},
     {"bench --drafts 17", 2, "--drafts is 17"},
+    {"bench -p 0 -n 0", 2, "are both 0"},
     {"bench -t 1,0", 2, "\"0\""},
     {"bench -t x", 2, "\"x\""},
     {"bench -S 1,0", 2, "--sequences has \"0\""},
