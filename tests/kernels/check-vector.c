@@ -324,6 +324,17 @@ bench_f16_to_f32 (const BnKernels *k, const BnKernels *c, gconstpointer data)
       BENCH_NS (k->f16_to_f32 (y, x, REAL_N)), 6.0 * REAL_N, 0);
 }
 
+static void
+bench_f32_to_q8_0 (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  float *x = guard_alloc (sizeof (float) * REAL_N, GUARD_BEGIN);
+  guint8 *y = guard_alloc (REAL_N / 32 * 34, GUARD_BEGIN);
+
+  check_fill (x, REAL_N, FILL_RANDOM);
+  bench_report ("f32_to_q8_0", "6912", k,
+      BENCH_NS (k->f32_to_q8_0 (y, x, REAL_N)), 5.0625 * REAL_N, 0);
+}
+
 #define ADD_SLOT(name)                                                         \
   check_add (#name, G_STRUCT_OFFSET (BnKernels, name), sizeof (gpointer),      \
       check_slot, bench_slot, &name)
@@ -340,6 +351,6 @@ check_add_vector (void)
   ADD_SLOT (rope_norm);
   ADD_SLOT (rope_neox);
   CHECK_ADD (f32_to_f16, check_f32_to_f16, bench_f32_to_f16);
-  CHECK_ADD (f32_to_q8_0, check_f32_to_q8_0, NULL);
+  CHECK_ADD (f32_to_q8_0, check_f32_to_q8_0, bench_f32_to_q8_0);
   CHECK_ADD (f16_to_f32, check_f16_to_f32, bench_f16_to_f32);
 }

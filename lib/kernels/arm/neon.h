@@ -49,6 +49,15 @@ load_f16 (const void *p)
   return (float) half;
 }
 
+/* As a half: round half to even */
+BN_INLINE uint16_t
+f16_bits (float x)
+{
+  __fp16 half = (__fp16) x;
+
+  return bn_load_u16 (&half);
+}
+
 /* codes * a of 16 columns, added to four sums of four columns each: exact for
  * codes from -128 to 127 and a from -127 to 127. */
 BN_INLINE int32x4_t

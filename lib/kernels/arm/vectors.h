@@ -113,6 +113,239 @@ floats_exp (Floats x)
   return (Floats){exp_f32 (x.low), exp_f32 (x.high)};
 }
 
+BN_INLINE Floats
+floats_div (Floats a, Floats b)
+{
+  return (Floats){vdivq_f32 (a.low, b.low), vdivq_f32 (a.high, b.high)};
+}
+
+/* The first n < FLOATS floats of a vector; zeros for the others. */
+BN_INLINE Floats
+floats_load_part (const float *p, uint32_t n)
+{
+  float part[FLOATS] = {0};
+
+  memcpy (part, p, n * sizeof *p);
+  return floats_load (part);
+}
+
+BN_INLINE void
+floats_store_part (float *p, Floats v, uint32_t n)
+{
+  float part[FLOATS];
+
+  floats_store (part, v);
+  memcpy (p, part, n * sizeof *p);
+}
+
+BN_INLINE void
+floats_store_f16 (void *p, Floats v)
+{
+  float16x8_t halves = vcvt_high_f16_f32 (vcvt_f16_f32 (v.low), v.high);
+
+  vst1q_u8 (p, vreinterpretq_u8_f16 (halves));
+}
+
+/* Pairs in two vectors: the first ones, and the second ones. */
+BN_INLINE void
+floats_split_pairs (Floats *firsts, Floats *seconds, Floats low, Floats high)
+{
+  *firsts = (Floats){
+      vuzp1q_f32 (low.low, low.high), vuzp1q_f32 (high.low, high.high)};
+  *seconds = (Floats){
+      vuzp2q_f32 (low.low, low.high), vuzp2q_f32 (high.low, high.high)};
+}
+
+BN_INLINE Quad
+quad_rotate_pairs (Quad v, Quad cos_sin)
+{
+  const uint32x4_t sign = vreinterpretq_u32_u64 (vdupq_n_u64 (0x80000000));
+  Quad cos_parts = vmulq_f32 (v, vtrn1q_f32 (cos_sin, cos_sin));
+  Quad sin_parts = vmulq_f32 (vrev64q_f32 (v), vtrn2q_f32 (cos_sin, cos_sin));
+
+  return vaddq_f32 (cos_parts, vreinterpretq_f32_u32 (veorq_u32 (
+                                   vreinterpretq_u32_f32 (sin_parts), sign)));
+}
+
+/* (a, b) -> (a cos - b sin, a sin + b cos), pairs and their (cos, sin) side by
+ * side */
+BN_INLINE Floats
+floats_rotate_pairs (Floats v, Floats cos_sin)
+{
+  return (Floats){quad_rotate_pairs (v.low, cos_sin.low),
+      quad_rotate_pairs (v.high, cos_sin.high)};
+}
+
+/* Whether a number is max or -max. */
+BN_INLINE int
+floats_has_magnitude (Floats v, float max)
+{
+  const Quad all = vdupq_n_f32 (max);
+
+  return vmaxvq_u32 (vorrq_u32 (vceqq_f32 (vabsq_f32 (v.low), all),
+             vceqq_f32 (vabsq_f32 (v.high), all)))
+         != 0;
+}
+
+/* Eight sums in double; element i is added to number i % 8. */
+typedef struct {
+  float64x2_t lanes[4];
+} Doubles;
+
+BN_INLINE Doubles
+doubles_zero (void)
+{
+  const float64x2_t zero = vdupq_n_f64 (0);
+
+  return (Doubles){{zero, zero, zero, zero}};
+}
+
+BN_INLINE Doubles
+doubles_add (Doubles sums, Floats v)
+{
+  return (Doubles){
+      {vaddq_f64 (sums.lanes[0], vcvt_f64_f32 (vget_low_f32 (v.low))),
+          vaddq_f64 (sums.lanes[1], vcvt_high_f64_f32 (v.low)),
+          vaddq_f64 (sums.lanes[2], vcvt_f64_f32 (vget_low_f32 (v.high))),
+          vaddq_f64 (sums.lanes[3], vcvt_high_f64_f32 (v.high))}};
+}
+
+BN_INLINE double
+doubles_total (Doubles sums)
+{
+  float64x2_t two = vaddq_f64 (vaddq_f64 (sums.lanes[0], sums.lanes[2]),
+      vaddq_f64 (sums.lanes[1], sums.lanes[3]));
+
+  return vgetq_lane_f64 (two, 0) + vgetq_lane_f64 (two, 1);
+}
+
+/* Of 32 bits */
+typedef struct {
+  int32x4_t low, high;
+} Ints;
+
+BN_INLINE Ints
+ints_zero (void)
+{
+  return (Ints){vdupq_n_s32 (0), vdupq_n_s32 (0)};
+}
+
+BN_INLINE Ints
+ints_load (const void *p)
+{
+  const int32_t *ints = p;
+
+  return (Ints){vld1q_s32 (ints), vld1q_s32 (ints + 4)};
+}
+
+BN_INLINE void
+ints_store (void *p, Ints v)
+{
+  int32_t *ints = p;
+
+  vst1q_s32 (ints, v.low);
+  vst1q_s32 (ints + 4, v.high);
+}
+
+BN_INLINE Ints
+ints_and (Ints a, Ints b)
+{
+  return (Ints){vandq_s32 (a.low, b.low), vandq_s32 (a.high, b.high)};
+}
+
+BN_INLINE Ints
+ints_add (Ints a, Ints b)
+{
+  return (Ints){vaddq_s32 (a.low, b.low), vaddq_s32 (a.high, b.high)};
+}
+
+BN_INLINE int32_t
+ints_sum (Ints v)
+{
+  return vaddvq_s32 (vaddq_s32 (v.low, v.high));
+}
+
+BN_INLINE int32x4_t
+quad_max_magnitude (int32x4_t max, Quad v)
+{
+  return vreinterpretq_s32_u32 (vmaxq_u32 (
+      vreinterpretq_u32_s32 (max), vreinterpretq_u32_f32 (vabsq_f32 (v))));
+}
+
+/* The larger one of max and the bits of the magnitudes of v, as unsigned. */
+BN_INLINE Ints
+ints_max_magnitude (Ints max, Floats v)
+{
+  return (Ints){quad_max_magnitude (max.low, v.low),
+      quad_max_magnitude (max.high, v.high)};
+}
+
+BN_INLINE uint32_t
+ints_largest (Ints v)
+{
+  return vmaxvq_u32 (vmaxq_u32 (
+      vreinterpretq_u32_s32 (v.low), vreinterpretq_u32_s32 (v.high)));
+}
+
+/* To the nearest int, halves to even. */
+BN_INLINE Ints
+floats_round (Floats v)
+{
+  return (Ints){vcvtnq_s32_f32 (v.low), vcvtnq_s32_f32 (v.high)};
+}
+
+/* The same, halves away from zero. */
+BN_INLINE Ints
+floats_round_away (Floats v)
+{
+  return (Ints){vcvtaq_s32_f32 (v.low), vcvtaq_s32_f32 (v.high)};
+}
+
+/* 32 int8 */
+typedef int8x16x2_t Bytes32;
+
+BN_INLINE int8x16_t
+ints_pack_16 (Ints a, Ints b)
+{
+  int16x8_t low = vqmovn_high_s32 (vqmovn_s32 (a.low), a.high);
+  int16x8_t high = vqmovn_high_s32 (vqmovn_s32 (b.low), b.high);
+
+  return vqmovn_high_s16 (vqmovn_s16 (low), high);
+}
+
+/* 32 ints, with saturation */
+BN_INLINE Bytes32
+ints_pack (const Ints v[4])
+{
+  return (Bytes32){{ints_pack_16 (v[0], v[1]), ints_pack_16 (v[2], v[3])}};
+}
+
+BN_INLINE Bytes32
+bytes32_zero (void)
+{
+  return (Bytes32){{vdupq_n_s8 (0), vdupq_n_s8 (0)}};
+}
+
+BN_INLINE void
+bytes32_store (int8_t *p, Bytes32 v)
+{
+  vst1q_s8 (p, v.val[0]);
+  vst1q_s8 (p + 16, v.val[1]);
+}
+
+BN_INLINE int32_t
+bytes32_sum (Bytes32 v)
+{
+  return vaddlvq_s8 (v.val[0]) + vaddlvq_s8 (v.val[1]);
+}
+
+BN_INLINE void
+bytes32_sum_halves (int16_t sums[2], Bytes32 v)
+{
+  sums[0] = vaddlvq_s8 (v.val[0]);
+  sums[1] = vaddlvq_s8 (v.val[1]);
+}
+
 /* to[i] = quad i of each of the rows */
 BN_INLINE void
 floats_turn_quads (Floats to[2], const Floats rows[2])

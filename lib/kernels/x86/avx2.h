@@ -67,6 +67,13 @@ load_f16 (const void *p)
   return _cvtsh_ss (bn_load_u16 (p));
 }
 
+/* As a half: round half to even */
+BN_INLINE uint16_t
+f16_bits (float x)
+{
+  return _cvtss_sh (x, _MM_FROUND_TO_NEAREST_INT);
+}
+
 /* (0 + 4) + (2 + 6) + ((1 + 5) + (3 + 7)), the order of ref.c */
 BN_INLINE float
 sum_f32 (__m256 v)
@@ -78,6 +85,16 @@ sum_f32 (__m256 v)
   return _mm_cvtss_f32 (_mm_add_ss (sum, _mm_movehdup_ps (sum)));
 }
 
+/* The same of four */
+BN_INLINE double
+sum_f64 (__m256d v)
+{
+  __m128d two =
+      _mm_add_pd (_mm256_castpd256_pd128 (v), _mm256_extractf128_pd (v, 1));
+
+  return _mm_cvtsd_f64 (_mm_add_sd (two, _mm_unpackhi_pd (two, two)));
+}
+
 BN_INLINE int32_t
 sum_i32 (__m256i v)
 {
@@ -87,6 +104,17 @@ sum_i32 (__m256i v)
   sum = _mm_add_epi32 (sum, _mm_shuffle_epi32 (sum, 0x4e));
   sum = _mm_add_epi32 (sum, _mm_shuffle_epi32 (sum, 0xb1));
   return _mm_cvtsi128_si32 (sum);
+}
+
+BN_INLINE uint32_t
+largest_u32 (__m256i v)
+{
+  __m128i max = _mm_max_epu32 (
+      _mm256_castsi256_si128 (v), _mm256_extracti128_si256 (v, 1));
+
+  max = _mm_max_epu32 (max, _mm_shuffle_epi32 (max, 0x4e));
+  max = _mm_max_epu32 (max, _mm_shuffle_epi32 (max, 0xb1));
+  return (uint32_t) _mm_cvtsi128_si32 (max);
 }
 
 /* The sums of four vectors. */

@@ -6,16 +6,19 @@
 #include "bn-kernels.h"
 
 /* One for each file of the level; called by the functions below them. */
-void bn_kernels_init_avx2 (BnKernels *k);
 void bn_ternary_init_avx2 (BnKernels *k);
 void bn_attend_init_avx2 (BnKernels *k);
 void bn_blocks_init_avx2 (BnKernels *k);
 void bn_encode_init_avx2 (BnKernels *k);
 void bn_floats_init_avx2 (BnKernels *k);
+void bn_quantize_init_avx2 (BnKernels *k);
 void bn_text_init_avx2 (BnKernels *k);
+void bn_vector_init_avx2 (BnKernels *k);
 void bn_attend_init_avx512 (BnKernels *k);
 void bn_encode_init_avx512 (BnKernels *k);
 void bn_floats_init_avx512 (BnKernels *k);
+void bn_quantize_init_avx512 (BnKernels *k);
+void bn_vector_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512 (BnKernels *k);
 void bn_blocks_k_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
@@ -30,13 +33,14 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
 {
   if (!(cpu_flags & BN_CPU_AVX2))
     return;
-  bn_kernels_init_avx2 (k);
   bn_ternary_init_avx2 (k);
   bn_attend_init_avx2 (k);
   bn_blocks_init_avx2 (k);
   bn_encode_init_avx2 (k);
   bn_floats_init_avx2 (k);
+  bn_quantize_init_avx2 (k);
   bn_text_init_avx2 (k);
+  bn_vector_init_avx2 (k);
   k->cpu_flags |= BN_CPU_AVX2;
 
   if (!(cpu_flags & BN_CPU_AVX512))
@@ -44,6 +48,8 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_attend_init_avx512 (k);
   bn_encode_init_avx512 (k);
   bn_floats_init_avx512 (k);
+  bn_quantize_init_avx512 (k);
+  bn_vector_init_avx512 (k);
   bn_blocks_init_avx512 (k);
   bn_blocks_k_init_avx512 (k);
   bn_ternary_init_avx512 (k);

@@ -117,6 +117,174 @@ floats_exp (Floats x)
   return _mm512_scalef_ps (y, n);
 }
 
+BN_INLINE Floats
+floats_div (Floats a, Floats b)
+{
+  return _mm512_div_ps (a, b);
+}
+
+/* The first n < FLOATS floats of a vector; zeros for the others. */
+BN_INLINE Floats
+floats_load_part (const float *p, uint32_t n)
+{
+  return _mm512_maskz_loadu_ps ((__mmask16) ((1u << n) - 1), p);
+}
+
+BN_INLINE void
+floats_store_part (float *p, Floats v, uint32_t n)
+{
+  _mm512_mask_storeu_ps (p, (__mmask16) ((1u << n) - 1), v);
+}
+
+BN_INLINE void
+floats_store_f16 (void *p, Floats v)
+{
+  store_256 (
+      p, _mm512_cvtps_ph (v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* (a, b) -> (a cos - b sin, a sin + b cos), pairs and their (cos, sin) side by
+ * side */
+BN_INLINE Floats
+floats_rotate_pairs (Floats v, Floats cos_sin)
+{
+  const __mmask16 first_of_pairs = 0x5555;
+  Floats swapped = _mm512_permute_ps (v, 0xb1);
+  Floats cos_parts = _mm512_mul_ps (v, _mm512_moveldup_ps (cos_sin));
+  Floats sin_parts = _mm512_mul_ps (swapped, _mm512_movehdup_ps (cos_sin));
+
+  return _mm512_mask_sub_ps (_mm512_add_ps (cos_parts, sin_parts),
+      first_of_pairs, cos_parts, sin_parts);
+}
+
+/* Pairs in two vectors: the first ones, and the second ones. */
+BN_INLINE void
+floats_split_pairs (Floats *firsts, Floats *seconds, Floats low, Floats high)
+{
+  const __m512i even = _mm512_setr_epi32 (
+      0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_setr_epi32 (
+      1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+
+  *firsts = _mm512_permutex2var_ps (low, even, high);
+  *seconds = _mm512_permutex2var_ps (low, odd, high);
+}
+
+/* Whether a number is max or -max. */
+BN_INLINE int
+floats_has_magnitude (Floats v, float max)
+{
+  return _mm512_cmp_ps_mask (
+             _mm512_abs_ps (v), _mm512_set1_ps (max), _CMP_EQ_OQ)
+         != 0;
+}
+
+/* Eight sums in double; element i is added to number i % 8. */
+typedef __m512d Doubles;
+
+BN_INLINE Doubles
+doubles_zero (void)
+{
+  return _mm512_setzero_pd ();
+}
+
+BN_INLINE Doubles
+doubles_add (Doubles sums, Floats v)
+{
+  __m256 high =
+      _mm256_castpd_ps (_mm512_extractf64x4_pd (_mm512_castps_pd (v), 1));
+
+  sums = _mm512_add_pd (sums, _mm512_cvtps_pd (_mm512_castps512_ps256 (v)));
+  return _mm512_add_pd (sums, _mm512_cvtps_pd (high));
+}
+
+BN_INLINE double
+doubles_total (Doubles sums)
+{
+  return sum_f64 (_mm256_add_pd (
+      _mm512_castpd512_pd256 (sums), _mm512_extractf64x4_pd (sums, 1)));
+}
+
+typedef __m512i Ints; /* of 32 bits */
+
+BN_INLINE Ints
+ints_zero (void)
+{
+  return _mm512_setzero_si512 ();
+}
+
+BN_INLINE Ints
+ints_load (const void *p)
+{
+  return _mm512_loadu_si512 (p);
+}
+
+BN_INLINE void
+ints_store (void *p, Ints v)
+{
+  _mm512_storeu_si512 (p, v);
+}
+
+BN_INLINE Ints
+ints_and (Ints a, Ints b)
+{
+  return _mm512_and_si512 (a, b);
+}
+
+BN_INLINE Ints
+ints_add (Ints a, Ints b)
+{
+  return _mm512_add_epi32 (a, b);
+}
+
+BN_INLINE int32_t
+ints_sum (Ints v)
+{
+  return sum_i32 (_mm256_add_epi32 (
+      _mm512_castsi512_si256 (v), _mm512_extracti64x4_epi64 (v, 1)));
+}
+
+/* The larger one of max and the bits of the magnitudes of v, as unsigned. */
+BN_INLINE Ints
+ints_max_magnitude (Ints max, Floats v)
+{
+  return _mm512_max_epu32 (max, _mm512_castps_si512 (_mm512_abs_ps (v)));
+}
+
+BN_INLINE uint32_t
+ints_largest (Ints v)
+{
+  return largest_u32 (_mm256_max_epu32 (
+      _mm512_castsi512_si256 (v), _mm512_extracti64x4_epi64 (v, 1)));
+}
+
+/* To the nearest int, halves to even. */
+BN_INLINE Ints
+floats_round (Floats v)
+{
+  return _mm512_cvtps_epi32 (v);
+}
+
+/* The same, halves away from zero: just below a half is added, so that what is
+ * just below a half stays there. */
+BN_INLINE Ints
+floats_round_away (Floats v)
+{
+  const Floats sign = _mm512_set1_ps (-0.0f);
+  Floats half =
+      _mm512_or_ps (_mm512_set1_ps (0x1.fffffep-2f), _mm512_and_ps (v, sign));
+
+  return _mm512_cvttps_epi32 (_mm512_add_ps (v, half));
+}
+
+/* 32 ints, with saturation */
+BN_INLINE __m256i
+ints_pack (const Ints v[2])
+{
+  return _mm256_set_m128i (
+      _mm512_cvtsepi32_epi8 (v[1]), _mm512_cvtsepi32_epi8 (v[0]));
+}
+
 /* Vectors of four quads. */
 
 /* to[i] = quad i of each of the rows */
@@ -273,6 +441,184 @@ floats_exp (Floats x)
   return exp_f32 (x);
 }
 
+BN_INLINE Floats
+floats_div (Floats a, Floats b)
+{
+  return _mm256_div_ps (a, b);
+}
+
+/* The first n < FLOATS floats of a vector; zeros for the others. */
+BN_INLINE Floats
+floats_load_part (const float *p, uint32_t n)
+{
+  float part[FLOATS] = {0};
+
+  memcpy (part, p, n * sizeof *p);
+  return _mm256_loadu_ps (part);
+}
+
+BN_INLINE void
+floats_store_part (float *p, Floats v, uint32_t n)
+{
+  float part[FLOATS];
+
+  _mm256_storeu_ps (part, v);
+  memcpy (p, part, n * sizeof *p);
+}
+
+BN_INLINE void
+floats_store_f16 (void *p, Floats v)
+{
+  store_128 (
+      p, _mm256_cvtps_ph (v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* (a, b) -> (a cos - b sin, a sin + b cos), pairs and their (cos, sin) side by
+ * side */
+BN_INLINE Floats
+floats_rotate_pairs (Floats v, Floats cos_sin)
+{
+  Floats swapped = _mm256_permute_ps (v, 0xb1);
+  Floats cos_parts = _mm256_mul_ps (v, _mm256_moveldup_ps (cos_sin));
+  Floats sin_parts = _mm256_mul_ps (swapped, _mm256_movehdup_ps (cos_sin));
+
+  return _mm256_addsub_ps (cos_parts, sin_parts);
+}
+
+/* Pairs in two vectors: the first ones, and the second ones. */
+BN_INLINE void
+floats_split_pairs (Floats *firsts, Floats *seconds, Floats low, Floats high)
+{
+  /* within the halves of vectors first, then the halves in order */
+  Floats a = _mm256_permute2f128_ps (low, high, 0x20);
+  Floats b = _mm256_permute2f128_ps (low, high, 0x31);
+
+  *firsts = _mm256_shuffle_ps (a, b, 0x88);
+  *seconds = _mm256_shuffle_ps (a, b, 0xdd);
+}
+
+/* Whether a number is max or -max. */
+BN_INLINE int
+floats_has_magnitude (Floats v, float max)
+{
+  Floats magnitudes = _mm256_andnot_ps (_mm256_set1_ps (-0.0f), v);
+
+  return _mm256_movemask_ps (
+             _mm256_cmp_ps (magnitudes, _mm256_set1_ps (max), _CMP_EQ_OQ))
+         != 0;
+}
+
+/* Eight sums in double; element i is added to number i % 8. */
+typedef struct {
+  __m256d low, high;
+} Doubles;
+
+BN_INLINE Doubles
+doubles_zero (void)
+{
+  return (Doubles){_mm256_setzero_pd (), _mm256_setzero_pd ()};
+}
+
+BN_INLINE Doubles
+doubles_add (Doubles sums, Floats v)
+{
+  __m256d low = _mm256_cvtps_pd (_mm256_castps256_ps128 (v));
+  __m256d high = _mm256_cvtps_pd (_mm256_extractf128_ps (v, 1));
+
+  return (Doubles){
+      _mm256_add_pd (sums.low, low), _mm256_add_pd (sums.high, high)};
+}
+
+BN_INLINE double
+doubles_total (Doubles sums)
+{
+  return sum_f64 (_mm256_add_pd (sums.low, sums.high));
+}
+
+typedef __m256i Ints; /* of 32 bits */
+
+BN_INLINE Ints
+ints_zero (void)
+{
+  return _mm256_setzero_si256 ();
+}
+
+BN_INLINE Ints
+ints_load (const void *p)
+{
+  return load_256 (p);
+}
+
+BN_INLINE void
+ints_store (void *p, Ints v)
+{
+  store_256 (p, v);
+}
+
+BN_INLINE Ints
+ints_and (Ints a, Ints b)
+{
+  return _mm256_and_si256 (a, b);
+}
+
+BN_INLINE Ints
+ints_add (Ints a, Ints b)
+{
+  return _mm256_add_epi32 (a, b);
+}
+
+BN_INLINE int32_t
+ints_sum (Ints v)
+{
+  return sum_i32 (v);
+}
+
+/* The larger one of max and the bits of the magnitudes of v, as unsigned. */
+BN_INLINE Ints
+ints_max_magnitude (Ints max, Floats v)
+{
+  const __m256i magnitude = _mm256_set1_epi32 (0x7fffffff);
+
+  return _mm256_max_epu32 (
+      max, _mm256_and_si256 (_mm256_castps_si256 (v), magnitude));
+}
+
+BN_INLINE uint32_t
+ints_largest (Ints v)
+{
+  return largest_u32 (v);
+}
+
+/* To the nearest int, halves to even. */
+BN_INLINE Ints
+floats_round (Floats v)
+{
+  return _mm256_cvtps_epi32 (v);
+}
+
+/* The same, halves away from zero: just below a half is added, so that what is
+ * just below a half stays there. */
+BN_INLINE Ints
+floats_round_away (Floats v)
+{
+  const Floats sign = _mm256_set1_ps (-0.0f);
+  Floats half =
+      _mm256_or_ps (_mm256_set1_ps (0x1.fffffep-2f), _mm256_and_ps (v, sign));
+
+  return _mm256_cvttps_epi32 (_mm256_add_ps (v, half));
+}
+
+/* 32 ints, with saturation */
+BN_INLINE __m256i
+ints_pack (const Ints v[4])
+{
+  const __m256i order = _mm256_setr_epi32 (0, 4, 1, 5, 2, 6, 3, 7);
+  __m256i packed = _mm256_packs_epi16 (
+      _mm256_packs_epi32 (v[0], v[1]), _mm256_packs_epi32 (v[2], v[3]));
+
+  return _mm256_permutevar8x32_epi32 (packed, order);
+}
+
 /* Vectors of two quads. */
 
 /* to[i] = quad i of each of the rows */
@@ -326,6 +672,46 @@ floats_sum_4 (float sums[4], const Floats v[4])
 }
 
 #endif
+
+/* 32 int8 */
+typedef __m256i Bytes32;
+
+BN_INLINE Bytes32
+bytes32_zero (void)
+{
+  return _mm256_setzero_si256 ();
+}
+
+BN_INLINE void
+bytes32_store (int8_t *p, Bytes32 v)
+{
+  store_256 (p, v);
+}
+
+/* In eight lanes of four neighbours each. */
+BN_INLINE __m256i
+bytes32_sum_quads (Bytes32 v)
+{
+  return _mm256_madd_epi16 (
+      _mm256_maddubs_epi16 (_mm256_set1_epi8 (1), v), _mm256_set1_epi16 (1));
+}
+
+BN_INLINE int32_t
+bytes32_sum (Bytes32 v)
+{
+  return sum_i32 (bytes32_sum_quads (v));
+}
+
+BN_INLINE void
+bytes32_sum_halves (int16_t sums[2], Bytes32 v)
+{
+  __m256i quads = bytes32_sum_quads (v);
+
+  quads = _mm256_hadd_epi32 (quads, quads);
+  quads = _mm256_hadd_epi32 (quads, quads);
+  sums[0] = (int16_t) _mm256_extract_epi32 (quads, 0);
+  sums[1] = (int16_t) _mm256_extract_epi32 (quads, 4);
+}
 
 BN_INLINE Quad
 quad_set1 (float x)
