@@ -160,25 +160,7 @@ dot_rows (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
     dot_pairs (lanes, rows, q, row_size, (n_acts + 1) / 2, reading);
 }
 
-BN_INLINE void
-dot_packed (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
-    const int8_t *const *q, uint32_t n_cols, int n_acts)
-{
-  const uint8_t *in_tile[TILE_ROWS];
-
-  for (int row = 0; row < TILE_ROWS; row++)
-    in_tile[row] = rows[0] + row * BLOCK_BYTES;
-  dot_rows (lanes, in_tile, q, packed_row_size (n_cols), n_acts,
-      (Reading){TILE_BLOCK, BLOCK_BYTES, 0, 2});
-}
-
-BN_INLINE void
-dot_i2s (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
-    const int8_t *const *q, uint32_t n_cols, int n_acts)
-{
-  dot_rows (lanes, rows, q, n_cols / 4, n_acts,
-      (Reading){BLOCK_BYTES, BN_I2S_COLS / 4, 1, 3});
-}
+#include "ternary-forms-tmpl.h"
 
 /* (u - S) / s, in this order */
 BN_INLINE void
@@ -194,9 +176,6 @@ finish_i8 (float results[TILE_ROWS], const TileLanes lanes, const void *head)
         vdivq_f32 (vcvtq_f32_s32 (u), vdupq_n_f32 (act->scale)));
   }
 }
-
-#define PACKED ((Form){dot_packed, packed_row_size, 0})
-#define I2S ((Form){dot_i2s, file_row_size_i2s, 0})
 
 DEFINE_TERNARY (packed, PACKED, finish_i8)
 DEFINE_TERNARY (i2s, I2S, finish_i8)
