@@ -19,7 +19,7 @@
 
 enum {
   ROW_TILE = 64,            /* tokens of one piece of a product */
-  PIECE_PRODUCTS = 2 << 20, /* multiplications of one piece, about */
+  PIECE_PRODUCTS = 8 << 20, /* multiplications of one piece, about */
   PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
   MAX_LINEARS = 3,          /* products of one input */
   MAX_STREAMS = 64,         /* threads behind these share theirs */
