@@ -40,8 +40,10 @@ enum {
   HALF_COLS = PLANES * VECTOR,
   DENSE_COLS = 2 * HALF_COLS,
   DENSE_BYTES = 5 * VECTOR,
-  PREFETCH = 8192,      /* ahead of the stream: over the end of a page */
-  FILE_PREFETCH = 8192, /* ahead of four rows side by side */
+  PREFETCH = 8192,        /* ahead of the stream: over the end of a page */
+  FILE_PREFETCH = 8192,   /* ahead of four rows side by side */
+  MANY_ACTS = 16,         /* that are multiplied by whole tiles */
+  NEAR_BYTES = 20 * 1024, /* of tiles that meet all of them */
 };
 
 typedef __m512i Sums[MAX_ACTS][TILE_ROWS];
@@ -70,8 +72,10 @@ BN_INLINE void
 add_products (Sums sums, const __m512i codes[TILE_ROWS], int act, __m512i a)
 {
 #pragma GCC unroll 4
-  for (int row = 0; row < TILE_ROWS; row++)
+  for (int row = 0; row < TILE_ROWS; row++) {
     sums[act][row] = _mm512_dpbusd_epi32 (sums[act][row], codes[row], a);
+    BN_KEEP (sums[act][row]);
+  }
 }
 
 /* The dense form */
@@ -232,12 +236,11 @@ select_bits (int mask, __m512i low, __m512i high)
       _mm512_set1_epi8 ((char) mask), low, high, 0xca);
 }
 
+/* Adds the products of a tile; they are in sums[0]. */
 BN_INLINE void
-dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
-    const int8_t *const *q, uint32_t n_cols, const int n_acts)
+sum_dense (Sums sums[PLANES], const uint8_t *tile, const int8_t *const *q,
+    uint32_t n_cols, const int n_acts)
 {
-  const uint8_t *tile = rows[0];
-  Sums sums[PLANES] = {0};
   uint32_t rest = n_cols % DENSE_COLS;
   size_t at = 0;
 
@@ -279,7 +282,185 @@ dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
       sums[0][0][row] = _mm512_add_epi32 (
           sums[0][0][row], _mm512_add_epi32 (sums[1][0][row], sums[2][0][row]));
   }
+}
+
+BN_INLINE void
+dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
+    const int8_t *const *q, uint32_t n_cols, const int n_acts)
+{
+  Sums sums[PLANES] = {0};
+
+  sum_dense (sums, rows[0], q, n_cols, n_acts);
   store_sums (lanes, sums[0], n_acts);
+}
+
+/* The dense form with many activation rows. The sums of a tile with MAX_ACTS of
+ * them become one vector of results, a quad of rows for each:
+ *
+ *     [ act 0: row 0, 1, 2, 3 | act 1: row 0, 1, 2, 3 | act 2 | act 3 ]
+ *
+ * Activation rows that are missing are the last one once more. */
+
+/* Four vectors to one: their sums in each quad. */
+BN_INLINE __m512i
+sum_in_quads (const __m512i v[4])
+{
+  __m512i low = _mm512_add_epi32 (
+      _mm512_unpacklo_epi32 (v[0], v[1]), _mm512_unpackhi_epi32 (v[0], v[1]));
+  __m512i high = _mm512_add_epi32 (
+      _mm512_unpacklo_epi32 (v[2], v[3]), _mm512_unpackhi_epi32 (v[2], v[3]));
+
+  return _mm512_add_epi32 (
+      _mm512_unpacklo_epi64 (low, high), _mm512_unpackhi_epi64 (low, high));
+}
+
+/* Four vectors to one: quad i is the sum of the quads of vector i. */
+BN_INLINE __m512i
+sum_of_quads (const __m512i v[4])
+{
+  __m512i low = _mm512_add_epi32 (_mm512_shuffle_i32x4 (v[0], v[1], 0x44),
+      _mm512_shuffle_i32x4 (v[0], v[1], 0xee));
+  __m512i high = _mm512_add_epi32 (_mm512_shuffle_i32x4 (v[2], v[3], 0x44),
+      _mm512_shuffle_i32x4 (v[2], v[3], 0xee));
+
+  return _mm512_add_epi32 (_mm512_shuffle_i32x4 (low, high, 0x88),
+      _mm512_shuffle_i32x4 (low, high, 0xdd));
+}
+
+/* Of the activation rows of a tile: four numbers for each. */
+typedef struct {
+  int32_t sum[MAX_ACTS][4];
+  float scale[MAX_ACTS][4];
+} Heads __attribute__ ((aligned (BN_ALIGN)));
+
+typedef void (*LoadHead) (Heads *heads, int i, const void *head);
+typedef __m512 (*FinishSums) (const Sums sums, const Heads *heads);
+
+BN_INLINE void
+load_head_i8 (Heads *heads, int i, const void *head)
+{
+  const BnActI8 *act = head;
+
+  store_128 (heads->sum[i], _mm_set1_epi32 (act->sum));
+  _mm_storeu_ps (heads->scale[i], _mm_set1_ps (act->scale));
+}
+
+BN_INLINE void
+load_head_i8x4 (Heads *heads, int i, const void *head)
+{
+  const BnActI8X4 *act = head;
+
+  memcpy (heads->sum[i], act->sum, sizeof act->sum);
+  memcpy (heads->scale[i], act->d, sizeof act->d);
+}
+
+/* As finish_i8() does. */
+BN_INLINE __m512
+finish_sums_i8 (const Sums sums, const Heads *heads)
+{
+  __m512i u[MAX_ACTS];
+
+#pragma GCC unroll 4
+  for (int i = 0; i < MAX_ACTS; i++)
+    u[i] = sum_in_quads (sums[i]);
+  return _mm512_div_ps (_mm512_cvtepi32_ps (_mm512_sub_epi32 (
+                            sum_of_quads (u), load_512 (heads->sum))),
+      _mm512_load_ps (heads->scale));
+}
+
+/* As finish_i8x4() does. */
+BN_INLINE __m512
+finish_sums_i8x4 (const Sums sums, const Heads *heads)
+{
+  const __m512i turn =
+      _mm512_setr_epi32 (0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512 results = _mm512_setzero_ps ();
+
+#pragma GCC unroll 4
+  for (int i = 0; i < MAX_ACTS; i++) {
+    const __m512i u = _mm512_sub_epi32 (sum_of_quads (sums[i]),
+        _mm512_broadcast_i32x4 (load_128 (heads->sum[i])));
+    __m512 groups = _mm512_mul_ps (_mm512_cvtepi32_ps (u),
+        _mm512_broadcast_f32x4 (_mm_load_ps (heads->scale[i])));
+
+    groups = _mm512_add_ps (groups, _mm512_permute_ps (groups, 0x4e));
+    groups = _mm512_add_ps (groups, _mm512_permute_ps (groups, 0xb1));
+    results = _mm512_mask_mov_ps (results, (__mmask16) (0x1111 << i), groups);
+  }
+  return _mm512_permutexvar_ps (turn, results);
+}
+
+/* The results of a tile, times the scales of its rows, to the n_acts rows of
+ * y. */
+BN_INLINE void
+store_tile (float *y, size_t y_stride, __m512 results, const float *row_scale,
+    uint32_t n_rows, uint32_t n_acts)
+{
+  const __mmask8 present =
+      (__mmask8) (n_rows < TILE_ROWS ? (1u << n_rows) - 1 : 0xf);
+  __m128 quads[MAX_ACTS];
+
+  results = _mm512_mul_ps (results,
+      _mm512_broadcast_f32x4 (_mm_maskz_loadu_ps (present, row_scale)));
+  quads[0] = _mm512_castps512_ps128 (results);
+  quads[1] = _mm512_extractf32x4_ps (results, 1);
+  quads[2] = _mm512_extractf32x4_ps (results, 2);
+  quads[3] = _mm512_extractf32x4_ps (results, 3);
+  if (n_rows >= TILE_ROWS && n_acts >= MAX_ACTS) {
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < MAX_ACTS; i++)
+      _mm_storeu_ps (y + i * y_stride, quads[i]);
+    return;
+  }
+  for (uint32_t i = 0; i < n_acts && i < MAX_ACTS; i++)
+    _mm_mask_storeu_ps (y + i * y_stride, present, quads[i]);
+}
+
+/* Rows with up to MAX_ACTS activation rows. */
+BN_INLINE void
+multiply_dense (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const uint8_t *acts,
+    size_t act_stride, uint32_t n_acts, LoadHead load_head, FinishSums finish)
+{
+  const size_t row_size = dense_row_size (w->n_cols);
+  const int8_t *q[MAX_ACTS];
+  Heads heads;
+
+#pragma GCC unroll 4
+  for (int i = 0; i < MAX_ACTS; i++) {
+    const uint8_t *act =
+        acts + ((uint32_t) i < n_acts ? (uint32_t) i : n_acts - 1) * act_stride;
+
+    load_head (&heads, i, act);
+    q[i] = (const int8_t *) act + BN_ALIGN;
+  }
+  for (uint32_t row = row_begin; row < row_end; row += TILE_ROWS) {
+    Sums sums[PLANES] = {0};
+
+    sum_dense (sums, (const uint8_t *) w->data + row * row_size, q, w->n_cols,
+        MAX_ACTS);
+    store_tile (y + row, y_stride, finish (sums[0], &heads), w->row_scale + row,
+        row_end - row, n_acts);
+  }
+}
+
+/* Tiles that stay in the first cache meet all activation rows. */
+BN_INLINE void
+multiply_dense_many (float *y, size_t y_stride, const BnMatrix *w,
+    uint32_t row_begin, uint32_t row_end, const uint8_t *acts,
+    size_t act_stride, uint32_t n_acts, LoadHead load_head, FinishSums finish)
+{
+  const size_t tile_size = TILE_ROWS * dense_row_size (w->n_cols);
+  const uint32_t step =
+      ((uint32_t) (NEAR_BYTES / (tile_size + 1)) + 1) * TILE_ROWS;
+
+  for (uint32_t row = row_begin; row < row_end; row += step) {
+    const uint32_t row_stop = row_end - row < step ? row_end : row + step;
+
+    for (uint32_t i = 0; i < n_acts; i += MAX_ACTS)
+      multiply_dense (y + i * y_stride, y_stride, w, row, row_stop,
+          acts + i * act_stride, act_stride, n_acts - i, load_head, finish);
+  }
 }
 
 /* The file's rows. 128 columns are two vectors of codes in the order of the
@@ -481,6 +662,20 @@ matmul_panels (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   }
 }
 
+/* Products of the dense form. */
+#define DEFINE_DENSE(name, finish, load_head, finish_sums)                     \
+  static void matmul_##name (float *y, size_t y_stride, const BnMatrix *w,     \
+      uint32_t row_begin, uint32_t row_end, const void *acts,                  \
+      size_t act_stride, uint32_t n_acts)                                      \
+  {                                                                            \
+    if (n_acts >= MANY_ACTS)                                                   \
+      multiply_dense_many (y, y_stride, w, row_begin, row_end, acts,           \
+          act_stride, n_acts, load_head, finish_sums);                         \
+    else                                                                       \
+      matmul_form (y, y_stride, w, row_begin, row_end, acts, act_stride,       \
+          n_acts, DENSE, finish);                                              \
+  }
+
 /* Products of the file's rows. */
 #define DEFINE_FILE(name, form, finish, load)                                  \
   static void matmul_##name (float *y, size_t y_stride, const BnMatrix *w,     \
@@ -505,8 +700,8 @@ matmul_panels (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
 #define I2S ((Form){dot_i2s, file_row_size_i2s, 0})
 #define IQ2_BN ((Form){dot_iq2_bn, file_row_size_iq2_bn, sizeof (float)})
 
-DEFINE_TERNARY (dense, DENSE, finish_i8)
-DEFINE_TERNARY (dense_x4, DENSE, finish_i8x4)
+DEFINE_DENSE (dense, finish_i8, load_head_i8, finish_sums_i8)
+DEFINE_DENSE (dense_x4, finish_i8x4, load_head_i8x4, finish_sums_i8x4)
 DEFINE_FILE (i2s, I2S, finish_i8, load_i2s)
 DEFINE_FILE (iq2_bn, IQ2_BN, finish_i8x4, load_iq2_bn)
 
