@@ -8,10 +8,16 @@
  *
  *                 weight rows, a multiple of row_tile
  *               +------+------+------+------+
- *     ROW_TILE  |  0   |  1   |  2   |  3   |   pieces in the order in which
- *     tokens    +------+------+------+------+   they are claimed
- *     ROW_TILE  |  4   |  5   |  6   |  7   |
+ *     ROW_TILE  |  0   |  2   |  4   |  6   |   pieces in the order in which
+ *     tokens    +------+------+------+------+   they are claimed, two threads
+ *     ROW_TILE  |  1   |  3   |  5   |  7   |
  *               +------+------+------+------+
+ *     ROW_TILE  |  8   |  9   |  10  |  11  |
+ *               +------+------+------+------+
+ *
+ * As many tiles as there are threads make a band, so that all threads read the
+ * same weights at a time, each goes on with those that it asked for ahead, and
+ * it finds the same activations in its cache again.
  *
  * Kernels promise that a result does not depend on the other rows of a call,
  * so the cut never shows. */
@@ -33,6 +39,8 @@ typedef struct {
   const uint8_t *acts;
   size_t act_stride;
   uint32_t n_rows;
+  uint32_t n_tiles;    /* of rows */
+  uint32_t band_tiles; /* of them in a band */
 
   float *y;
   size_t y_stride;
@@ -108,9 +116,13 @@ finish_piece (const BnLinear *linear, float *y, size_t y_stride,
 static void
 multiply_piece (const Matmul *op, size_t piece)
 {
-  const uint32_t tile = (uint32_t) (piece / op->n_chunks_in_all) * ROW_TILE;
+  const size_t band_pieces = (size_t) op->n_chunks_in_all * op->band_tiles;
+  const uint32_t band = (uint32_t) (piece / band_pieces) * op->band_tiles;
+  const uint32_t n_tiles = MIN (op->band_tiles, op->n_tiles - band);
+  const uint32_t in_band = (uint32_t) (piece % band_pieces);
+  const uint32_t tile = (band + in_band % n_tiles) * ROW_TILE;
   const uint32_t n_acts = MIN (ROW_TILE, op->n_rows - tile);
-  uint32_t chunk = (uint32_t) (piece % op->n_chunks_in_all);
+  uint32_t chunk = in_band / n_tiles;
   uint32_t i = 0, begin, end;
   const BnLinear *linear;
   float *y;
@@ -161,12 +173,10 @@ multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
 static void
 multiply (Matmul *op)
 {
-  const uint32_t n_tiles = (op->n_rows - 1) / ROW_TILE + 1;
-
-  op->n_pieces = (size_t) op->n_chunks_in_all * n_tiles;
+  op->n_pieces = (size_t) op->n_chunks_in_all * op->n_tiles;
   op->n_streams =
       MIN (MAX_STREAMS, bn_cpu_get_n_threads (&op->backend->parent));
-  if (n_tiles > 1)
+  if (op->n_tiles > 1)
     op->n_streams = 1;
   for (uint32_t i = 0; i < op->n_streams; i++)
     op->next[i] = (int) stream_begin (op, i);
@@ -232,6 +242,8 @@ bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
         .acts = self->acts,
         .act_stride = bn_act_size (act, n_cols),
         .n_rows = n_rows,
+        .n_tiles = (n_rows - 1) / ROW_TILE + 1,
+        .band_tiles = bn_cpu_get_n_threads (backend),
         .y = y,
         .y_stride = y_stride};
     uint32_t y_offset = 0;

@@ -407,6 +407,7 @@ check_ops (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
   check_problem (
       k, c, ops, f, 11, 3 * f->unit, 70, 256, FILL_RANDOM, GUARD_END);
   check_problem (k, c, ops, f, 37, f->unit, 16, 256, FILL_WIDE, GUARD_BEGIN);
+  check_problem (k, c, ops, f, 15, 512, 19, 256, FILL_WIDE, GUARD_END);
   /* all activations and codes at their ends: sums are as large as they get */
   for (guint byte = 0; byte < 3; byte++) {
     check_problem (k, c, ops, f, 4, 13824, 1, byte, FILL_MAX, GUARD_END);

@@ -43,7 +43,7 @@ enum {
   PREFETCH = 8192,        /* ahead of the stream: over the end of a page */
   FILE_PREFETCH = 8192,   /* ahead of four rows side by side */
   MANY_ACTS = 16,         /* that are multiplied by whole tiles */
-  NEAR_BYTES = 20 * 1024, /* of tiles that meet all of them */
+  NEAR_BYTES = 24 * 1024, /* of tiles that meet all of them */
 };
 
 typedef __m512i Sums[MAX_ACTS][TILE_ROWS];
@@ -236,10 +236,11 @@ select_bits (int mask, __m512i low, __m512i high)
       _mm512_set1_epi8 ((char) mask), low, high, 0xca);
 }
 
-/* Adds the products of a tile; they are in sums[0]. */
+/* Adds the products of a tile; they are in sums[0]. streams: what follows is
+ * asked for. */
 BN_INLINE void
 sum_dense (Sums sums[PLANES], const uint8_t *tile, const int8_t *const *q,
-    uint32_t n_cols, const int n_acts)
+    uint32_t n_cols, const int n_acts, const int streams)
 {
   uint32_t rest = n_cols % DENSE_COLS;
   size_t at = 0;
@@ -250,7 +251,8 @@ sum_dense (Sums sums[PLANES], const uint8_t *tile, const int8_t *const *q,
 #pragma GCC unroll 5
     for (int i = 0; i < 5; i++) {
       v[i] = load_512 (tile + i * VECTOR);
-      prefetch (tile + i * VECTOR, PREFETCH);
+      if (streams)
+        prefetch (tile + i * VECTOR, PREFETCH);
     }
     dot_half (sums, v, q, at, n_acts);
     second[0] = v[4];
@@ -290,7 +292,7 @@ dot_dense (Lanes lanes, const uint8_t *const rows[TILE_ROWS],
 {
   Sums sums[PLANES] = {0};
 
-  sum_dense (sums, rows[0], q, n_cols, n_acts);
+  sum_dense (sums, rows[0], q, n_cols, n_acts, 1);
   store_sums (lanes, sums[0], n_acts);
 }
 
@@ -333,11 +335,11 @@ typedef struct {
   float scale[MAX_ACTS][4];
 } Heads __attribute__ ((aligned (BN_ALIGN)));
 
-typedef void (*LoadHead) (Heads *heads, int i, const void *head);
+typedef void (*LoadHead) (Heads *heads, uint32_t i, const void *head);
 typedef __m512 (*FinishSums) (const Sums sums, const Heads *heads);
 
 BN_INLINE void
-load_head_i8 (Heads *heads, int i, const void *head)
+load_head_i8 (Heads *heads, uint32_t i, const void *head)
 {
   const BnActI8 *act = head;
 
@@ -346,7 +348,7 @@ load_head_i8 (Heads *heads, int i, const void *head)
 }
 
 BN_INLINE void
-load_head_i8x4 (Heads *heads, int i, const void *head)
+load_head_i8x4 (Heads *heads, uint32_t i, const void *head)
 {
   const BnActI8X4 *act = head;
 
@@ -416,50 +418,69 @@ store_tile (float *y, size_t y_stride, __m512 results, const float *row_scale,
     _mm_mask_storeu_ps (y + i * y_stride, present, quads[i]);
 }
 
-/* Rows with up to MAX_ACTS activation rows. */
+/* Rows of weights, some tiles of them that stay in the first cache. */
+typedef struct {
+  const BnMatrix *w;
+  uint32_t begin, end;
+  size_t tile_size;
+  size_t size; /* of all tiles */
+  /* Of each tile that follows these, what is asked for meanwhile. */
+  size_t fetch_begin, fetch_end;
+} Near;
+
+/* Near rows with up to MAX_ACTS activation rows. */
 BN_INLINE void
-multiply_dense (float *y, size_t y_stride, const BnMatrix *w,
-    uint32_t row_begin, uint32_t row_end, const uint8_t *acts,
+multiply_near (float *y, size_t y_stride, const Near *near, const uint8_t *acts,
     size_t act_stride, uint32_t n_acts, LoadHead load_head, FinishSums finish)
 {
-  const size_t row_size = dense_row_size (w->n_cols);
+  const BnMatrix *w = near->w;
+  const uint8_t *tile =
+      (const uint8_t *) w->data + near->begin / TILE_ROWS * near->tile_size;
   const int8_t *q[MAX_ACTS];
   Heads heads;
 
 #pragma GCC unroll 4
-  for (int i = 0; i < MAX_ACTS; i++) {
-    const uint8_t *act =
-        acts + ((uint32_t) i < n_acts ? (uint32_t) i : n_acts - 1) * act_stride;
+  for (uint32_t i = 0; i < MAX_ACTS; i++) {
+    const uint8_t *act = acts + (i < n_acts ? i : n_acts - 1) * act_stride;
 
     load_head (&heads, i, act);
     q[i] = (const int8_t *) act + BN_ALIGN;
   }
-  for (uint32_t row = row_begin; row < row_end; row += TILE_ROWS) {
+  for (uint32_t row = near->begin; row < near->end; row += TILE_ROWS) {
     Sums sums[PLANES] = {0};
 
-    sum_dense (sums, (const uint8_t *) w->data + row * row_size, q, w->n_cols,
-        MAX_ACTS);
+    for (size_t at = near->fetch_begin; at < near->fetch_end; at += VECTOR)
+      prefetch_second_level (tile + at, near->size);
+    sum_dense (sums, tile, q, w->n_cols, MAX_ACTS, 0);
     store_tile (y + row, y_stride, finish (sums[0], &heads), w->row_scale + row,
-        row_end - row, n_acts);
+        near->end - row, n_acts);
+    tile += near->tile_size;
   }
 }
 
-/* Tiles that stay in the first cache meet all activation rows. */
+/* Near rows meet all activation rows. */
 BN_INLINE void
-multiply_dense_many (float *y, size_t y_stride, const BnMatrix *w,
-    uint32_t row_begin, uint32_t row_end, const uint8_t *acts,
-    size_t act_stride, uint32_t n_acts, LoadHead load_head, FinishSums finish)
+multiply_many (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
+    uint32_t row_end, const uint8_t *acts, size_t act_stride, uint32_t n_acts,
+    LoadHead load_head, FinishSums finish)
 {
   const size_t tile_size = TILE_ROWS * dense_row_size (w->n_cols);
-  const uint32_t step =
-      ((uint32_t) (NEAR_BYTES / (tile_size + 1)) + 1) * TILE_ROWS;
+  const uint32_t n_tiles = (uint32_t) (NEAR_BYTES / (tile_size + 1)) + 1;
+  const uint32_t n_parts = (n_acts + MAX_ACTS - 1) / MAX_ACTS;
+  Near near = {w, .tile_size = tile_size, .size = n_tiles * tile_size};
 
-  for (uint32_t row = row_begin; row < row_end; row += step) {
-    const uint32_t row_stop = row_end - row < step ? row_end : row + step;
-
-    for (uint32_t i = 0; i < n_acts; i += MAX_ACTS)
-      multiply_dense (y + i * y_stride, y_stride, w, row, row_stop,
-          acts + i * act_stride, act_stride, n_acts - i, load_head, finish);
+  for (uint32_t row = row_begin; row < row_end; row = near.end) {
+    near.begin = row;
+    near.end = row_end - row < n_tiles * TILE_ROWS ? row_end
+                                                   : row + n_tiles * TILE_ROWS;
+    near.fetch_end = 0;
+    for (uint32_t part = 0; part < n_parts; part++) {
+      near.fetch_begin = near.fetch_end;
+      near.fetch_end = tile_size * (part + 1) / n_parts / VECTOR * VECTOR;
+      multiply_near (y + part * MAX_ACTS * y_stride, y_stride, &near,
+          acts + part * MAX_ACTS * act_stride, act_stride,
+          n_acts - part * MAX_ACTS, load_head, finish);
+    }
   }
 }
 
@@ -669,8 +690,8 @@ matmul_panels (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
       size_t act_stride, uint32_t n_acts)                                      \
   {                                                                            \
     if (n_acts >= MANY_ACTS)                                                   \
-      multiply_dense_many (y, y_stride, w, row_begin, row_end, acts,           \
-          act_stride, n_acts, load_head, finish_sums);                         \
+      multiply_many (y, y_stride, w, row_begin, row_end, acts, act_stride,     \
+          n_acts, load_head, finish_sums);                                     \
     else                                                                       \
       matmul_form (y, y_stride, w, row_begin, row_end, acts, act_stride,       \
           n_acts, DENSE, finish);                                              \
