@@ -29,7 +29,7 @@ struct BnRequest {
   gboolean wants_scores; /* reduced to one number each */
   BnVocabulary vocabulary;
 
-  /* Of the scheduler's thread alone. */
+  /* Of the scheduler's thread, or the one that draws in its place. */
   GArray *tokens; /* of uint32_t: the prompt and what was drawn */
   BnKvSeq *seq;   /* NULL while it waits */
   BnSampler *sampler;
@@ -57,9 +57,10 @@ typedef struct {
   BnRequest *request; /* owned */
   uint32_t n_tokens;
   gboolean wants_token;
-  uint32_t n_draft; /* of the tokens: guesses behind the first one */
-  uint32_t n_drawn; /* tokens that the step gave */
-  BnLogitNeed need; /* with wants_token */
+  uint32_t n_draft;    /* of the tokens: guesses behind the first one */
+  uint32_t n_accepted; /* of these */
+  uint32_t n_drawn;    /* tokens that the step gave */
+  BnLogitNeed need;    /* with wants_token */
   gboolean is_computed;
   BnFinishReason reason; /* what the step made of it */
   GError *error;
@@ -86,11 +87,11 @@ struct BnScheduler {
   BnSchedulerOptions options;
   GCancellable *load_cancellable;
 
-  /* Of the scheduler's thread alone. */
+  /* Of the scheduler's thread alone, but for a thread's scratch. */
   BnBackend *backend;
   BnTransformer *transformer;
-  BnSamplerScratch *scratch;
-  BnRun *runs;       /* n_sequences */
+  BnSamplerScratch **scratch; /* one for each thread of the backend */
+  BnRun *runs;                /* n_sequences */
   BnStepItem *items; /* n_sequences; who is in it changes under the mutex */
   uint64_t prompt_token_ns; /* in the last step that had prompt tokens */
   BnDraftCosts draft_costs;

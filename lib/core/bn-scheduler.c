@@ -155,16 +155,16 @@ keep_logits (const BnScheduler *self, BnRequest *request, const float *logits,
 }
 
 /* Draws from each row as long as what is drawn is what was guessed, so that
- * the next row is the right one. What was guessed wrong leaves the cache. */
+ * the next row is the right one. */
 static void
-draw (BnScheduler *self, BnStepItem *item, const BnRun *run)
+draw (BnScheduler *self, BnStepItem *item, const BnRun *run,
+    BnSamplerScratch *scratch)
 {
   BnRequest *request = item->request;
-  const uint32_t n_cells = bn_kv_seq_get_n_cells (request->seq) - item->n_draft;
   uint32_t token, n = 0;
 
   while (item->reason == BN_FINISH_NONE) {
-    if (!bn_sampler_sample (request->sampler, self->scratch,
+    if (!bn_sampler_sample (request->sampler, scratch,
             run->result + (size_t) n * self->info.n_vocab, &token,
             &item->error)) {
       g_prefix_error (&item->error, "%s: ", bn_gguf_get_path (self->gguf));
@@ -177,19 +177,17 @@ draw (BnScheduler *self, BnStepItem *item, const BnRun *run)
       break;
     n++;
   }
-  if (item->n_draft > 0) {
-    bn_draft_learn (request->draft, n);
-    bn_kv_seq_truncate (request->seq, n_cells + n);
-  }
+  item->n_accepted = n;
 }
 
-/* Uses the logits of one run. */
+/* Uses the logits of one run. Looks at nothing that other runs have a part
+ * in, so several threads can do it for several runs. */
 static void
-use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
+use_result (BnScheduler *self, BnStepItem *item, const BnRun *run,
+    BnSamplerScratch *scratch)
 {
   BnRequest *request = item->request;
 
-  item->is_computed = TRUE;
   if (request->wants_logits) {
     size_t n_done = bn_kv_seq_get_n_cells (request->seq);
     keep_logits (
@@ -197,19 +195,54 @@ use_result (BnScheduler *self, BnStepItem *item, const BnRun *run)
     if (n_done == request->n_prompt)
       item->reason = BN_FINISH_LENGTH;
   } else if (item->wants_token) {
-    draw (self, item, run);
+    draw (self, item, run, scratch);
   }
+}
+
+typedef struct {
+  BnScheduler *scheduler;
+  uint32_t first; /* item */
+} Results;
+
+static void
+use_results (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  const Results *results = data;
+  BnScheduler *self = results->scheduler;
+
+  for (size_t i = results->first + begin; i < results->first + end; i++)
+    use_result (self, &self->items[i], &self->runs[i], self->scratch[worker]);
+}
+
+/* What was guessed wrong leaves the cache, which all sequences share. */
+static void
+forget_guesses (BnStepItem *item)
+{
+  BnRequest *request = item->request;
+  const uint32_t n_wrong = item->n_draft - item->n_accepted;
+
+  bn_draft_learn (request->draft, item->n_accepted);
+  bn_kv_seq_truncate (
+      request->seq, bn_kv_seq_get_n_cells (request->seq) - n_wrong);
 }
 
 /* One forward pass over items [first, first + n). */
 static gboolean
 forward (BnScheduler *self, uint32_t first, uint32_t n, GError **error)
 {
+  Results results = {self, first};
+
   if (!bn_transformer_forward (
           self->transformer, self->runs + first, n, &self->abort, error))
     return FALSE;
-  for (uint32_t i = first; i < first + n; i++)
-    use_result (self, &self->items[i], &self->runs[i]);
+  self->backend->ops->for_each (self->backend, n, 1, use_results, &results);
+  for (uint32_t i = first; i < first + n; i++) {
+    BnStepItem *item = &self->items[i];
+
+    item->is_computed = TRUE;
+    if (item->n_draft > 0)
+      forget_guesses (item);
+  }
   return TRUE;
 }
 
@@ -470,6 +503,36 @@ choose_n_cells (const BnScheduler *self, const BnHparams *hparams)
   return (uint32_t) CLAMP (n_cells, context, UINT32_MAX);
 }
 
+/* Of the pages of a scratch only those are committed that somebody uses. */
+static gboolean
+make_scratch (BnScheduler *self, uint32_t n_vocab, GError **error)
+{
+  const uint32_t n = self->backend->ops->get_n_threads (self->backend);
+
+  self->scratch = g_new0 (BnSamplerScratch *, n);
+  for (uint32_t i = 0; i < n; i++) {
+    self->scratch[i] = bn_sampler_scratch_new (n_vocab);
+    if (self->scratch[i] == NULL) {
+      g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
+          "%s: no memory to choose among %u tokens",
+          bn_gguf_get_path (self->gguf), n_vocab);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+free_scratch (BnScheduler *self)
+{
+  if (self->scratch == NULL)
+    return;
+  for (uint32_t i = self->backend->ops->get_n_threads (self->backend); i > 0;
+       i--)
+    g_clear_pointer (&self->scratch[i - 1], bn_sampler_scratch_free);
+  g_clear_pointer (&self->scratch, g_free);
+}
+
 static gboolean
 load (BnScheduler *self, GError **error)
 {
@@ -493,13 +556,8 @@ load (BnScheduler *self, GError **error)
       on_load_progress, self, self->load_cancellable, error);
   if (self->transformer == NULL)
     return FALSE;
-  self->scratch = bn_sampler_scratch_new (hparams.n_vocab);
-  if (self->scratch == NULL) {
-    g_set_error (error, BITNET_ERROR, BITNET_ERROR_OUT_OF_MEMORY,
-        "%s: no memory to choose among %u tokens",
-        bn_gguf_get_path (self->gguf), hparams.n_vocab);
+  if (!make_scratch (self, hparams.n_vocab, error))
     return FALSE;
-  }
   self->runs = g_new0 (BnRun, self->options.n_sequences);
   self->items = g_new0 (BnStepItem, self->options.n_sequences);
   return TRUE;
@@ -537,8 +595,8 @@ static void
 free_model (BnScheduler *self)
 {
   g_clear_pointer (&self->transformer, bn_transformer_free);
+  free_scratch (self);
   g_clear_pointer (&self->backend, bn_backend_free);
-  g_clear_pointer (&self->scratch, bn_sampler_scratch_free);
   g_clear_pointer (&self->runs, g_free);
   g_clear_pointer (&self->items, g_free);
   g_clear_pointer (&self->gguf, bn_gguf_unref);

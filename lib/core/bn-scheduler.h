@@ -112,7 +112,7 @@ typedef enum {
 } BnFinishReason;
 
 /* What a request must know of its vocabulary. Called by the scheduler's
- * thread with no lock held. */
+ * thread, or by one of its backend in its place, with no lock held. */
 typedef struct {
   void *data;
   GDestroyNotify destroy; /* of data, from any thread */

@@ -544,25 +544,50 @@ has_not_finite (const float *values, size_t n, uint32_t allowed)
   return n_bad != 0;
 }
 
+typedef struct {
+  const BnTransformer *self;
+  int is_bad; /* atomic */
+} LogitsCheck;
+
 static gboolean
-check_logits (BnTransformer *self, GError **error)
+has_bad_logits (const BnTransformer *self, size_t row)
 {
   const size_t n_vocab = self->hparams.n_vocab;
   const uint32_t minus_infinity = 0xff800000;
-  const uint32_t allowed = self->has_screened ? minus_infinity : 0;
 
-  for (uint32_t i = 0; i < self->n_logit_rows; i++) {
-    if (has_not_finite (self->host_logits + i * n_vocab, n_vocab, allowed)) {
-      const uint32_t row = self->logit_rows[i];
-      g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
-          "%s: the logits after token %u at position %u are not finite; the "
-          "weights are damaged or of another layout",
-          bn_gguf_get_path (self->gguf), self->tokens[row],
-          self->positions[row]);
-      return FALSE;
-    }
+  return has_not_finite (self->host_logits + row * n_vocab, n_vocab,
+      self->has_screened ? minus_infinity : 0);
+}
+
+static void
+check_rows (size_t begin, size_t end, uint32_t worker, void *data)
+{
+  LogitsCheck *check = data;
+
+  for (size_t row = begin; row < end; row++) {
+    if (has_bad_logits (check->self, row))
+      g_atomic_int_set (&check->is_bad, TRUE);
   }
-  return TRUE;
+}
+
+static gboolean
+check_logits (BnTransformer *self, GError **error)
+{
+  LogitsCheck check = {self, FALSE};
+  uint32_t i = 0, row;
+
+  self->backend->ops->for_each (
+      self->backend, self->n_logit_rows, 1, check_rows, &check);
+  if (!g_atomic_int_get (&check.is_bad))
+    return TRUE;
+  while (!has_bad_logits (self, i))
+    i++;
+  row = self->logit_rows[i];
+  g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
+      "%s: the logits after token %u at position %u are not finite; the "
+      "weights are damaged or of another layout",
+      bn_gguf_get_path (self->gguf), self->tokens[row], self->positions[row]);
+  return FALSE;
 }
 
 static void

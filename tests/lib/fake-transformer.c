@@ -189,8 +189,20 @@ get_n_threads (BnBackend *self)
   return 1;
 }
 
-static const BnBackendOps backend_ops = {
-    .name = "fake", .free = free_backend, .get_n_threads = get_n_threads};
+/* The last first: none may rely on another. */
+static void
+for_each (BnBackend *self, size_t n, size_t grain,
+    void (*func) (size_t begin, size_t end, guint32 worker, void *data),
+    void *data)
+{
+  while (n-- > 0)
+    func (n, n + 1, 0, data);
+}
+
+static const BnBackendOps backend_ops = {.name = "fake",
+    .free = free_backend,
+    .for_each = for_each,
+    .get_n_threads = get_n_threads};
 
 BnBackend *
 bn_cpu_backend_new (const BnKernels *kernels, uint32_t n_threads)
