@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "bitnet-error.h"
+#include "bn-kernels.h"
 
 /* Lists up to this length are sorted by insertion. */
 #define SHORT_LIST 64
@@ -28,8 +29,8 @@
 #define RADIX_SIZE (1 << RADIX_BITS)
 #define N_DIGITS 3
 
-/* Partial maxima, so that one comparison need not wait for another. */
-#define N_LANES 8
+/* Logits among which one is looked for at a time. */
+#define SEARCH_PIECE 512
 
 /* Candidates from which mirostat 1 estimates the Zipf exponent. */
 #define MIROSTAT_CANDIDATES 100
@@ -526,27 +527,10 @@ fail_check (const float *logits, uint32_t n_vocab, GError **error)
 static gboolean
 check_logits (const float *logits, uint32_t n_vocab, float *max, GError **error)
 {
-  float lanes[N_LANES];
-  gboolean has_nan = FALSE;
-  uint32_t i = 0;
+  uint32_t magnitude;
 
-  for (int k = 0; k < N_LANES; k++)
-    lanes[k] = -INFINITY;
-  for (; i + N_LANES <= n_vocab; i += N_LANES) {
-    for (int k = 0; k < N_LANES; k++) {
-      float l = logits[i + (uint32_t) k];
-      lanes[k] = l > lanes[k] ? l : lanes[k];
-      has_nan |= l != l;
-    }
-  }
-  for (; i < n_vocab; i++) {
-    lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
-    has_nan |= logits[i] != logits[i];
-  }
-  *max = lanes[0];
-  for (int k = 1; k < N_LANES; k++)
-    *max = MAX (*max, lanes[k]);
-  return (!has_nan && isfinite (*max)) || fail_check (logits, n_vocab, error);
+  *max = bn_kernels_get ()->find_max (logits, n_vocab, &magnitude);
+  return isfinite (*max) || fail_check (logits, n_vocab, error);
 }
 
 static gboolean
@@ -566,10 +550,14 @@ has_penalties (const BnSamplerConfig *config)
 /* ---- the first list ---- */
 
 static void
-list_greedy (List *list, const float *logits, float max)
+list_greedy (List *list, const float *logits, uint32_t n_vocab, float max)
 {
-  uint32_t best = 0;
+  const BnKernels *kernels = bn_kernels_get ();
+  uint32_t best = 0, magnitude;
 
+  while (n_vocab - best > SEARCH_PIECE
+         && kernels->find_max (logits + best, SEARCH_PIECE, &magnitude) < max)
+    best += SEARCH_PIECE;
   while (logits[best] != max)
     best++;
   list->c[0] = (BnCandidate){best, max, 1};
@@ -644,7 +632,7 @@ run_chain (BnSampler *self, BnSamplerScratch *scratch, const float *logits,
 
   *list = (List){.c = scratch->candidates, .spare = scratch->spare};
   if (is_greedy (config)) {
-    list_greedy (list, logits, max);
+    list_greedy (list, logits, self->n_vocab, max);
     return TRUE;
   }
   if (config->mirostat != 0) {

@@ -14,13 +14,15 @@
  * only the rows that need logits are computed. */
 #include "bn-transformer.h"
 #include "bitnet-error.h"
+#include "bn-scalar.h"
 #include "bn-weights.h"
 
-#include <string.h>
+#include <math.h>
 
 enum {
   DEFAULT_BATCH_SIZE = 512,
-  SLICE_ROWS = 128, /* that go on by themselves at a time */
+  SLICE_ROWS = 128,      /* that go on by themselves at a time */
+  CHECK_PART = 32 << 10, /* logits that a thread looks at at a time */
 };
 
 struct BnTransformer {
@@ -528,65 +530,56 @@ compute_batch (BnTransformer *self)
   compute_logits (self);
 }
 
-/* Looks at the bits: no comparison of floats finds NaN for sure under every
- * compiler option. Values with the bits of allowed are no matter. */
+/* NaN or infinity, but for -infinity where a screened head has left some
+ * logits out. */
 static gboolean
-has_not_finite (const float *values, size_t n, uint32_t allowed)
+has_not_finite (const float *logits, uint32_t n, gboolean has_screened)
 {
-  const uint32_t exponent = 0x7f800000;
-  int n_bad = 0;
+  uint32_t magnitude;
+  const float max = bn_kernels_get ()->find_max (logits, n, &magnitude);
 
-  for (size_t i = 0; i < n; i++) {
-    uint32_t bits;
-    memcpy (&bits, &values[i], sizeof bits);
-    n_bad |= (bits & exponent) == exponent && bits != allowed;
-  }
-  return n_bad != 0;
+  return magnitude >= BN_BITS_INFINITY
+         && !(has_screened && magnitude == BN_BITS_INFINITY && max < INFINITY);
 }
 
 typedef struct {
-  const BnTransformer *self;
-  int is_bad; /* atomic */
-} LogitsCheck;
-
-static gboolean
-has_bad_logits (const BnTransformer *self, size_t row)
-{
-  const size_t n_vocab = self->hparams.n_vocab;
-  const uint32_t minus_infinity = 0xff800000;
-
-  return has_not_finite (self->host_logits + row * n_vocab, n_vocab,
-      self->has_screened ? minus_infinity : 0);
-}
+  const float *logits;
+  gboolean has_screened;
+  int has_bad; /* atomic */
+} Check;
 
 static void
-check_rows (size_t begin, size_t end, uint32_t worker, void *data)
+check_part (size_t begin, size_t end, uint32_t worker, void *data)
 {
-  LogitsCheck *check = data;
+  Check *check = data;
 
-  for (size_t row = begin; row < end; row++) {
-    if (has_bad_logits (check->self, row))
-      g_atomic_int_set (&check->is_bad, TRUE);
-  }
+  if (has_not_finite (
+          check->logits + begin, (uint32_t) (end - begin), check->has_screened))
+    g_atomic_int_set (&check->has_bad, TRUE);
 }
 
 static gboolean
 check_logits (BnTransformer *self, GError **error)
 {
-  LogitsCheck check = {self, FALSE};
-  uint32_t i = 0, row;
+  const uint32_t n_vocab = self->hparams.n_vocab;
+  Check check = {self->host_logits, self->has_screened, FALSE};
 
-  self->backend->ops->for_each (
-      self->backend, self->n_logit_rows, 1, check_rows, &check);
-  if (!g_atomic_int_get (&check.is_bad))
+  self->backend->ops->for_each (self->backend,
+      (size_t) self->n_logit_rows * n_vocab, CHECK_PART, check_part, &check);
+  if (!g_atomic_int_get (&check.has_bad))
     return TRUE;
-  while (!has_bad_logits (self, i))
-    i++;
-  row = self->logit_rows[i];
-  g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
-      "%s: the logits after token %u at position %u are not finite; the "
-      "weights are damaged or of another layout",
-      bn_gguf_get_path (self->gguf), self->tokens[row], self->positions[row]);
+  for (uint32_t i = 0; i < self->n_logit_rows; i++) {
+    const uint32_t row = self->logit_rows[i];
+
+    if (!has_not_finite (self->host_logits + (size_t) i * n_vocab, n_vocab,
+            self->has_screened))
+      continue;
+    g_set_error (error, BITNET_ERROR, BITNET_ERROR_NUMERIC,
+        "%s: the logits after token %u at position %u are not finite; the "
+        "weights are damaged or of another layout",
+        bn_gguf_get_path (self->gguf), self->tokens[row], self->positions[row]);
+    break;
+  }
   return FALSE;
 }
 

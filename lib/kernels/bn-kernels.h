@@ -198,6 +198,10 @@ typedef struct {
   void (*rope_neox) (float *x, const float *cos_sin, uint32_t n_pairs);
   void (*f32_to_f16) (uint16_t *y, const float *x, uint32_t n);
   void (*f16_to_f32) (float *y, const uint16_t *x, uint32_t n);
+  /* The largest of n > 0 numbers, NaN if one is NaN. *magnitude: bits of the
+   * largest magnitude, which order like magnitudes, those of infinity above
+   * all numbers and those of NaN above them. */
+  float (*find_max) (const float *x, uint32_t n, uint32_t *magnitude);
   /* To a row in file form at any address; n is a multiple of 32. */
   void (*f32_to_q8_0) (void *y, const float *x, uint32_t n);
   /* Attention, in two steps. attend leaves for each query (row r, head h) a

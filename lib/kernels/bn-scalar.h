@@ -165,3 +165,16 @@ bn_max_magnitude_bits (const float *x, uint32_t n)
   }
   return max;
 }
+
+/* The largest of n numbers, NaN if one is; the bits of the largest magnitude.
+ */
+static inline float
+bn_find_max (const float *x, uint32_t n, uint32_t *magnitude)
+{
+  float max = x[0];
+
+  for (uint32_t i = 1; i < n; i++)
+    max = x[i] > max ? x[i] : max;
+  *magnitude = bn_max_magnitude_bits (x, n);
+  return *magnitude > BN_BITS_INFINITY ? bn_f32_from_bits (BN_BITS_NAN) : max;
+}

@@ -371,6 +371,7 @@ bn_kernels_init_c (BnKernels *k)
   k->rope_neox = rope_neox_c;
   k->f32_to_f16 = f32_to_f16_c;
   k->f16_to_f32 = f16_to_f32_c;
+  k->find_max = bn_find_max;
   k->f32_to_q8_0 = bn_quantize_row_get (BN_TYPE_Q8_0);
   k->attend = attend_c;
   k->attend_join = attend_join_c;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Slots on rows of floats: norms, activation functions, rotations and
- * conversions; compiled for each level, with the vectors.h and init.h of its
- * processor. All but the two with an exponential are bit-exact with the C
- * version: same order of sums, no fma. Those two are within 4 units in the last
- * place of it.
+/* Slots on rows of floats: norms, activation functions, rotations,
+ * conversions and search; compiled for each level, with the vectors.h and
+ * init.h of its processor. All but the two with an exponential are bit-exact
+ * with the C version: same order of sums, no fma. Those two are within 4 units
+ * in the last place of it.
  *
  * The last elements of a row fill a part of a vector, so that every element is
  * computed by the same instructions. */
@@ -201,6 +201,51 @@ f16_to_f32 (float *y, const uint16_t *x, uint32_t n)
   });
 }
 
+/* Search */
+
+/* Four vectors at a time, that maxima need not wait for one another. The last
+ * vector may overlap the one before. */
+static float
+find_max (const float *x, uint32_t n, uint32_t *magnitude)
+{
+  Floats max[4];
+  Ints magnitudes[4];
+  uint32_t i = 0, bits;
+  float lanes[FLOATS];
+
+  if (n < FLOATS)
+    return bn_find_max (x, n, magnitude);
+  for (int j = 0; j < 4; j++) {
+    max[j] = floats_load (x);
+    magnitudes[j] = ints_zero ();
+  }
+  for (; i + 4 * FLOATS <= n; i += 4 * FLOATS) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+      const Floats v = floats_load (x + i + j * FLOATS);
+
+      max[j] = floats_max (v, max[j]);
+      magnitudes[j] = ints_max_magnitude (magnitudes[j], v);
+    }
+  }
+  for (; i < n; i += FLOATS) {
+    const Floats v = floats_load (x + (n - i < FLOATS ? n - FLOATS : i));
+
+    max[0] = floats_max (v, max[0]);
+    magnitudes[0] = ints_max_magnitude (magnitudes[0], v);
+  }
+  *magnitude = 0;
+  for (int j = 0; j < 4; j++) {
+    max[0] = floats_max (max[j], max[0]);
+    bits = ints_largest (magnitudes[j]);
+    *magnitude = bits > *magnitude ? bits : *magnitude;
+  }
+  if (*magnitude > BN_BITS_INFINITY)
+    return bn_f32_from_bits (BN_BITS_NAN);
+  floats_store (lanes, max[0]);
+  return bn_find_max (lanes, FLOATS, &bits);
+}
+
 void
 BN_NAME (bn_vector_init) (BnKernels *k)
 {
@@ -214,4 +259,5 @@ BN_NAME (bn_vector_init) (BnKernels *k)
   k->rope_neox = rope_neox;
   k->f32_to_f16 = f32_to_f16;
   k->f16_to_f32 = f16_to_f32;
+  k->find_max = find_max;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Slots that work on rows of floats: norms, activation functions, rotations,
- * conversions. All but the two with an exponential give the bits of the C
- * version on every level. */
+ * conversions, search. All but the two with an exponential give the bits of the
+ * C version on every level. */
 #include "checkkern.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "kernels/bn-scalar.h"
@@ -324,6 +325,59 @@ bench_f16_to_f32 (const BnKernels *k, const BnKernels *c, gconstpointer data)
       BENCH_NS (k->f16_to_f32 (y, x, REAL_N)), 6.0 * REAL_N, 0);
 }
 
+/* The largest number and magnitude at each place, and what is not finite. */
+static void
+check_find_max (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  static const float specials[] = {
+      0, 3, -3, 1e-40f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN};
+
+  for (guint n = 1; n <= MAX_N; n += n < 140 ? 1 : 31) {
+    float *x = guard_alloc (sizeof (float) * n, n % N_GUARDS);
+
+    for (guint round = 0; round < 40; round++) {
+      float special = specials[round % G_N_ELEMENTS (specials)];
+      float expected, found;
+      guint32 bits, expected_bits;
+
+      for (guint i = 0; i < n; i++)
+        x[i] = check_random_float (2.0f) - (round % 3 ? 0.0f : 4.0f);
+      x[check_random () % n] = special;
+      x[check_random () % n] = special;
+      found = k->find_max (x, n, &bits);
+      expected = c->find_max (x, n, &expected_bits);
+      g_assert_cmphex (bits, ==, expected_bits);
+      g_assert_true (check_ulp (found, expected) == 0);
+      /* the C version against itself, one number at a time */
+      for (guint i = 0; i < n; i++) {
+        guint32 one;
+        float value = c->find_max (x + i, 1, &one);
+
+        g_assert_cmpuint (one, <=, bits);
+        g_assert_true (isnan (found) || value <= found);
+      }
+      g_assert_cmpint (isnan (found), ==, bits > 0x7f800000);
+    }
+    guard_free_all ();
+  }
+}
+
+static void
+bench_find_max (const BnKernels *k, const BnKernels *c, gconstpointer data)
+{
+  enum { N = 128256 };
+  float *x = guard_alloc (sizeof (float) * N, GUARD_BEGIN);
+  guint32 bits, sum = 0;
+
+  check_fill (x, N, FILL_RANDOM);
+  bench_report ("find_max", "128256", k, BENCH_NS ({
+    k->find_max (x, N, &bits);
+    sum += bits;
+  }),
+      sizeof (float) * N, 0);
+  g_assert_cmpuint (sum, !=, 1);
+}
+
 static void
 bench_f32_to_q8_0 (const BnKernels *k, const BnKernels *c, gconstpointer data)
 {
@@ -352,5 +406,6 @@ check_add_vector (void)
   ADD_SLOT (rope_neox);
   CHECK_ADD (f32_to_f16, check_f32_to_f16, bench_f32_to_f16);
   CHECK_ADD (f32_to_q8_0, check_f32_to_q8_0, bench_f32_to_q8_0);
+  CHECK_ADD (find_max, check_find_max, bench_find_max);
   CHECK_ADD (f16_to_f32, check_f16_to_f32, bench_f16_to_f32);
 }
