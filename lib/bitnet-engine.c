@@ -597,6 +597,7 @@ add_scheduler_stats (
   add_uint64 (dict, "weights-size", info->weights_size);
   g_variant_dict_insert (dict, "head", "s", get_head_name (info->head));
   add_uint64 (dict, "bytes-per-token", info->token_size);
+  add_uint64 (dict, "products-per-token", info->token_products);
   add_uint64 (dict, "prompt-tokens", stats.n_prompt_tokens);
   add_uint64 (dict, "cached-tokens", stats.n_cached_tokens);
   add_uint64 (dict, "generated-tokens", stats.n_generated_tokens);

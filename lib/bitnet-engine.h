@@ -403,6 +403,8 @@ GBytes *bitnet_engine_compute_scores (BitnetEngine *self, const guint32 *tokens,
  *   `screened`
  * - `bytes-per-token` (t): of weights, packed or in the file, that a pass for
  *   one token reads
+ * - `products-per-token` (t): of bytes, that the layers' matrices multiply for
+ *   one token; matrices of floats are not in it
  * - `prompt-tokens` (t): computed; `cached-tokens` (t): reused instead
  * - `generated-tokens` (t)
  * - `drafted-tokens` (t): guessed ahead; `accepted-tokens` (t): of those, came

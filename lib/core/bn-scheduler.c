@@ -578,6 +578,7 @@ describe (const BnScheduler *self, gint64 begin)
       .head = bn_transformer_get_head (transformer),
       .weights_size = bn_transformer_get_memory_size (transformer),
       .token_size = bn_transformer_get_token_size (transformer),
+      .token_products = bn_transformer_get_token_products (transformer),
       .load_ns = (uint64_t) (g_get_monotonic_time () - begin) * NS_PER_US,
   };
 }

@@ -47,9 +47,10 @@ typedef struct {
   uint32_t batch_size;
   uint32_t n_sequences;
   uint32_t n_vocab;
-  BnHead head;           /* no AUTO */
-  uint64_t weights_size; /* bytes beside the mapped file */
-  uint64_t token_size;   /* bytes of weights that a pass for a token reads */
+  BnHead head;             /* no AUTO */
+  uint64_t weights_size;   /* bytes beside the mapped file */
+  uint64_t token_size;     /* bytes of weights that a pass for a token reads */
+  uint64_t token_products; /* of bytes: of the layers' matrices with a token */
   uint64_t load_ns;
 } BnSchedulerInfo;
 

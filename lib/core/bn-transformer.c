@@ -295,6 +295,12 @@ bn_transformer_get_token_size (const BnTransformer *self)
   return self->weights->token_size;
 }
 
+uint64_t
+bn_transformer_get_token_products (const BnTransformer *self)
+{
+  return self->weights->token_products;
+}
+
 /* The forward pass */
 
 /* Adds one run to the batch. */

@@ -79,6 +79,8 @@ const BnProfile *bn_transformer_get_profile (const BnTransformer *self);
 uint64_t bn_transformer_get_memory_size (const BnTransformer *self);
 /* Bytes of weights that a pass for one token reads. */
 uint64_t bn_transformer_get_token_size (const BnTransformer *self);
+/* Products of bytes of the layers' matrices with one token. */
+uint64_t bn_transformer_get_token_products (const BnTransformer *self);
 
 typedef enum {
   BN_LOGITS_NONE, /* in the middle of a prompt */

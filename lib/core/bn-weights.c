@@ -469,6 +469,12 @@ bind_all (BnLoader *self)
   }
 }
 
+static gboolean
+is_float_pack (BnPack pack)
+{
+  return pack == BN_PACK_F32 || pack == BN_PACK_F16 || pack == BN_PACK_BF16;
+}
+
 /* What the pass for one token reads: matrices as they are held, with what
  * belongs to their rows, vectors, and one row of each table. The few rows that
  * a screened output matrix computes from the file are not in it. */
@@ -496,6 +502,26 @@ count_token_size (const BnLoader *self)
   return size;
 }
 
+/* What the layers' matrices multiply for one token, those of floats left out:
+ * the output matrix is used for the last token of a prompt alone. */
+static uint64_t
+count_token_products (const BnLoader *self)
+{
+  const BnWeights *weights = self->weights;
+  uint64_t n = 0;
+
+  for (guint i = 0; i < self->matrices->len; i++) {
+    const BnBoundMatrix *matrix =
+        &g_array_index (self->matrices, BnBoundMatrix, i);
+    const BnLinear *linear = matrix->linear;
+
+    if (linear != NULL && linear != &weights->output && matrix->screen == NULL
+        && !is_float_pack (linear->matrix.pack))
+      n += (uint64_t) matrix->n_rows * matrix->n_cols;
+  }
+  return n;
+}
+
 BnWeights *
 bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
     BnRepack repack, BnI2sLayout i2s_layout, BnHead head,
@@ -521,6 +547,7 @@ bn_weights_load (BnGguf *gguf, const BnHparams *hparams, BnBackend *backend,
   bind_all (&loader);
   bn_loader_run (&loader);
   weights->token_size = count_token_size (&loader);
+  weights->token_products = count_token_products (&loader);
   g_array_unref (loader.matrices);
   g_array_unref (loader.vectors);
   return loader.has_failed ? NULL : g_steal_pointer (&weights);

@@ -39,6 +39,7 @@ typedef struct {
   void *memory; /* of the device: packed matrices, scales, vectors */
   size_t memory_size;
   uint64_t token_size; /* bytes of all this that a pass for one token reads */
+  uint64_t token_products; /* of bytes: of the layers' matrices with a token */
 } BnWeights;
 
 /* Bytes of tensor data done, in all. */

@@ -421,6 +421,12 @@ bn_transformer_get_token_size (const BnTransformer *self)
   return 1;
 }
 
+uint64_t
+bn_transformer_get_token_products (const BnTransformer *self)
+{
+  return 1;
+}
+
 /* The rules of bn_transformer_forward(). */
 static FakeStep
 check_runs (BnTransformer *self, const BnRun *runs, uint32_t n_runs)

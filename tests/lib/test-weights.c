@@ -540,6 +540,41 @@ test_token_size (void)
   }
 }
 
+/* What a token takes of the layers' matrices, if they are not of floats. */
+static void
+test_token_products (void)
+{
+  static const struct {
+    BnType type;
+    gboolean is_float, is_tied;
+  } cases[] = {{BN_TYPE_F32, TRUE, FALSE}, {BN_TYPE_F16, TRUE, TRUE},
+      {BN_TYPE_BF16, TRUE, FALSE}, {BN_TYPE_Q8_0, FALSE, FALSE},
+      {BN_TYPE_Q8_0, FALSE, TRUE}};
+
+  for (gsize c = 0; c < G_N_ELEMENTS (cases); c++) {
+    const TinySpec spec = {.arch = "llama",
+        .type = cases[c].type,
+        .embd_type = BN_TYPE_Q8_0,
+        .is_tied = cases[c].is_tied};
+    g_autoptr (TinyModel) model = tiny_model_new (&spec);
+    g_autoptr (BnGguf) gguf = tiny_model_open (model);
+    g_autoptr (GError) error = NULL;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < bn_gguf_get_n_tensors (gguf); i++) {
+      const BnGgufTensor *tensor = bn_gguf_get_tensor (gguf, i);
+
+      if (g_str_has_prefix (tensor->name, "blk.") && tensor->n_dims == 2)
+        n += tensor->ne[0] * tensor->ne[1];
+    }
+    BnTransformer *transformer = load (gguf, 1, NULL, NULL, NULL, &error);
+    g_assert_no_error (error);
+    g_assert_cmpuint (bn_transformer_get_token_products (transformer), ==,
+        cases[c].is_float ? 0 : n);
+    bn_transformer_free (transformer);
+  }
+}
+
 #define ADD_CASES(prefix, cases, test)                                         \
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {                           \
     g_autofree char *path = g_strconcat (prefix, cases[i].name, NULL);         \
@@ -562,6 +597,7 @@ main (int argc, char **argv)
   g_test_add_func ("/weights/progress", test_progress);
   g_test_add_func ("/weights/cancel", test_cancel);
   g_test_add_func ("/weights/token-size", test_token_size);
+  g_test_add_func ("/weights/token-products", test_token_products);
   status = g_test_run ();
   for (gsize i = 0; i < G_N_ELEMENTS (backends); i++)
     g_clear_pointer (&backends[i], bn_backend_free);
