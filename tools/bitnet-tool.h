@@ -29,6 +29,7 @@ int cmd_bench (int argc, char **argv);
 int cmd_bench_tokenizer (int argc, char **argv); /* bench --tokenizer */
 int cmd_bench_discovery (
     int argc, char **argv); /* bench --tokenizer-discovery-overhead */
+int cmd_bench_ceilings (int argc, char **argv); /* bench --ceilings */
 int cmd_bench_layers (int argc, char **argv);   /* bench --layers */
 int cmd_bench_drafts (int argc, char **argv);   /* bench --draft-gain */
 int cmd_bench_pipeline (int argc, char **argv); /* bench --pipeline */

@@ -24,7 +24,6 @@
 
 #define COMMAND "bench"
 
-#define NS_PER_S 1e9
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 #define MILLION 1e6
 
@@ -44,15 +43,8 @@ typedef struct {
   int batch_size;
   int n_drafts;
   char *threads, *sequences;
-  gboolean json, layers, gain, pipeline, tokenizer, discovery;
+  gboolean json, layers, ceilings, gain, pipeline, tokenizer, discovery;
 } Options;
-
-/* What a row measures: a prompt, or tokens generated behind a short one. */
-typedef struct {
-  guint n_prompt;
-  guint n_generate; /* 0: the prompt */
-  guint n_sequences;
-} Test;
 
 /* One row of the table. */
 typedef struct {
@@ -159,62 +151,21 @@ print_foot (const Bench *self)
 
 /* ---- measuring ---- */
 
-/* Tokens per second of one run. */
-static gboolean
-measure (Bench *self, BitnetEngine *engine, const Test *test, double *rate,
-    GError **error)
-{
-  g_autoptr (GPtrArray) sequences =
-      g_ptr_array_new_with_free_func (g_object_unref);
-  guint n = 0;
-  guint64 ns = 0;
-
-  for (guint i = 0; i < test->n_sequences; i++) {
-    BitnetSequence *sequence = tool_submit_random (
-        engine, self->rand, test->n_prompt, test->n_generate + 1, error);
-
-    if (sequence == NULL)
-      return FALSE;
-    g_ptr_array_add (sequences, sequence);
-  }
-  if (!tool_take_all (sequences, self->cancellable, error))
-    return FALSE;
-  for (guint i = 0; i < sequences->len; i++) {
-    BitnetSequence *sequence = sequences->pdata[i];
-
-    if (test->n_generate > 0) {
-      n += bitnet_sequence_get_n_generated_tokens (sequence) - 1;
-      ns = MAX (ns, bitnet_sequence_get_decode_ns (sequence));
-    } else {
-      n += test->n_prompt;
-      ns = MAX (ns, bitnet_sequence_get_prefill_ns (sequence));
-    }
-  }
-  *rate = ns > 0 ? n * NS_PER_S / (double) ns : 0;
-  return TRUE;
-}
-
 static Row *
-row_new (const Test *test, guint n_threads)
+row_new (const ToolTest *test, guint n_threads)
 {
   Row *row = g_new0 (Row, 1);
 
   row->n_threads = n_threads;
   row->rates = g_array_new (FALSE, FALSE, sizeof (double));
-  if (test->n_generate == 0)
-    g_snprintf (row->name, sizeof row->name, "pp%u", test->n_prompt);
-  else if (test->n_sequences == 1)
-    g_snprintf (row->name, sizeof row->name, "tg%u", test->n_generate);
-  else
-    g_snprintf (row->name, sizeof row->name, "tg%ux%u", test->n_generate,
-        test->n_sequences);
+  tool_name_test (test, row->name, sizeof row->name);
   return row;
 }
 
 /* All runs of one kind. */
 static gboolean
 measure_row (
-    Bench *self, BitnetEngine *engine, const Test *test, GError **error)
+    Bench *self, BitnetEngine *engine, const ToolTest *test, GError **error)
 {
   Row *row = row_new (test, bitnet_engine_get_n_threads (engine));
 
@@ -222,7 +173,8 @@ measure_row (
   for (guint i = 0; i <= self->n_runs; i++) {
     double rate;
 
-    if (!measure (self, engine, test, &rate, error))
+    if (!tool_run_test (
+            engine, self->rand, test, &rate, self->cancellable, error))
       return FALSE;
     if (i > 0)
       g_array_append_val (row->rates, rate);
@@ -249,7 +201,7 @@ count_logits (Bench *self, BitnetEngine *engine)
  * everywhere in it: memory that the system gives for the first time would be
  * counted as computation. */
 static BitnetEngine *
-open_engine (Bench *self, const Test *test, GError **error)
+open_engine (Bench *self, const ToolTest *test, GError **error)
 {
   g_autoptr (BitnetEngine) engine = NULL;
 
@@ -278,7 +230,7 @@ read_stats (Bench *self, BitnetEngine *engine)
 }
 
 static gboolean
-measure_test (Bench *self, Test test, GError **error)
+measure_test (Bench *self, ToolTest test, GError **error)
 {
   g_autoptr (BitnetEngine) engine = open_engine (self, &test, error);
 
@@ -300,8 +252,8 @@ measure_test (Bench *self, Test test, GError **error)
 static gboolean
 measure_threads (Bench *self, guint n_threads, GError **error)
 {
-  Test prompt = {self->n_prompt, 0, 1};
-  Test answer = {1, self->n_generate, 1};
+  ToolTest prompt = {self->n_prompt, 0, 1};
+  ToolTest answer = {1, self->n_generate, 1};
 
   self->options->n_threads = n_threads;
   if (prompt.n_prompt > 0 && !measure_test (self, prompt, error))
@@ -415,6 +367,10 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "Print one JSON object in place of a table", NULL},
       {"layers", 0, 0, G_OPTION_ARG_NONE, &options->layers,
           "Measure where the time goes; --layers --help says more", NULL},
+      {"ceilings", 0, 0, G_OPTION_ARG_NONE, &options->ceilings,
+          "Measure what part of the machine's best it is; with --help it says "
+          "more",
+          NULL},
       {"draft-gain", 0, 0, G_OPTION_ARG_NONE, &options->gain,
           "Measure what guessing tokens brings; with --help it says more",
           NULL},
@@ -443,6 +399,7 @@ parse (Options *options, int *argc, char ***argv, int *status)
           "  bitnet bench -m model.gguf -n 0 -t 4 --json\n"
           "  bitnet bench -m model.gguf -p 0 -S 1,4,16\n"
           "  bitnet bench --layers -m model.gguf\n"
+          "  bitnet bench --ceilings -m model.gguf\n"
           "  bitnet bench --draft-gain -m model.gguf\n"
           "  bitnet bench --pipeline -m model.gguf\n"
           "  bitnet bench --tokenizer -m model.gguf english.txt\n"
@@ -505,6 +462,8 @@ cmd_bench (int argc, char **argv)
     return cmd_bench_discovery (argc, argv);
   if (has_option (argc, argv, "--layers"))
     return cmd_bench_layers (argc, argv);
+  if (has_option (argc, argv, "--ceilings"))
+    return cmd_bench_ceilings (argc, argv);
   if (has_option (argc, argv, "--draft-gain"))
     return cmd_bench_drafts (argc, argv);
   if (has_option (argc, argv, "--pipeline"))

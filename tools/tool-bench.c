@@ -7,6 +7,8 @@
 
 #include "bitnet-tool.h"
 
+#define NS_PER_S 1e9
+
 enum { TAKE_SIZE = 64 };
 
 guint64
@@ -92,6 +94,51 @@ tool_take_all (
   return TRUE;
 }
 
+void
+tool_name_test (const ToolTest *test, char *name, gsize size)
+{
+  if (test->n_generate == 0)
+    g_snprintf (name, size, "pp%u", test->n_prompt);
+  else if (test->n_sequences == 1)
+    g_snprintf (name, size, "tg%u", test->n_generate);
+  else
+    g_snprintf (name, size, "tg%ux%u", test->n_generate, test->n_sequences);
+}
+
+gboolean
+tool_run_test (BitnetEngine *engine, GRand *rand, const ToolTest *test,
+    double *rate, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) sequences =
+      g_ptr_array_new_with_free_func (g_object_unref);
+  guint n = 0;
+  guint64 ns = 0;
+
+  for (guint i = 0; i < test->n_sequences; i++) {
+    BitnetSequence *sequence = tool_submit_random (
+        engine, rand, test->n_prompt, test->n_generate + 1, error);
+
+    if (sequence == NULL)
+      return FALSE;
+    g_ptr_array_add (sequences, sequence);
+  }
+  if (!tool_take_all (sequences, cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < sequences->len; i++) {
+    BitnetSequence *sequence = sequences->pdata[i];
+
+    if (test->n_generate > 0) {
+      n += bitnet_sequence_get_n_generated_tokens (sequence) - 1;
+      ns = MAX (ns, bitnet_sequence_get_decode_ns (sequence));
+    } else {
+      n += test->n_prompt;
+      ns = MAX (ns, bitnet_sequence_get_prefill_ns (sequence));
+    }
+  }
+  *rate = ns > 0 ? n * NS_PER_S / (double) ns : 0;
+  return TRUE;
+}
+
 static int
 compare_doubles (gconstpointer a, gconstpointer b)
 {
@@ -125,6 +172,19 @@ double
 tool_get_most (const GArray *rates)
 {
   return g_array_index (rates, double, rates->len - 1);
+}
+
+double
+tool_get_quantile (const GArray *rates, double part)
+{
+  const double at = part * (rates->len - 1);
+  const guint below = (guint) at;
+  const guint above = MIN (below + 1, rates->len - 1);
+
+  return g_array_index (rates, double, below)
+         + (at - below)
+               * (g_array_index (rates, double, above)
+                   - g_array_index (rates, double, below));
 }
 
 void

@@ -29,6 +29,21 @@ gboolean tool_check_range (
  * what the programs of others measure, which draw nothing. */
 BitnetSequence *tool_submit_random (BitnetEngine *engine, GRand *rand,
     guint n_prompt, guint max_tokens, GError **error);
+
+/* What is measured: a prompt, or tokens generated behind a short one. */
+typedef struct {
+  guint n_prompt;
+  guint n_generate;  /* behind the first token; 0: the prompt */
+  guint n_sequences; /* that do it at once */
+} ToolTest;
+
+/* pp512, tg128, tg128x4 */
+void tool_name_test (const ToolTest *test, char *name, gsize size);
+/* Runs it once, with random prompts; rate: tokens a second of all sequences, by
+ * the time of the one that took longest. */
+gboolean tool_run_test (BitnetEngine *engine, GRand *rand, const ToolTest *test,
+    double *rate, GCancellable *cancellable, GError **error);
+
 /* Takes the tokens of all (of BitnetSequence) to their end, in turns: one whose
  * tokens nobody takes would be paused. */
 gboolean tool_take_all (
@@ -40,6 +55,8 @@ void tool_sort_rates (GArray *rates);
 double tool_get_least (const GArray *rates);
 double tool_get_median (const GArray *rates);
 double tool_get_most (const GArray *rates);
+/* What a part of them is below: .25 for the lower quartile. */
+double tool_get_quantile (const GArray *rates, double part);
 
 /* Members of the open JSON object; value may be NULL. */
 void tool_json_add_string (

@@ -148,6 +148,14 @@ static const struct {
     {"bench --layers -r 0", 2, "--runs is 0"},
     {"bench --layers -t 1,x", 2, "\"x\""},
     {"bench --layers -S 0", 2, "--sequences has \"0\""},
+    {"bench --ceilings -r 0", 2, "--runs is 0"},
+    {"bench --ceilings -t 1,x", 2, "\"x\""},
+    {"bench --ceilings -p -1", 2, "--prompt is -1"},
+    {"bench --ceilings -p 0 -n 0", 2, "both 0"},
+    {"bench --ceilings more", 2, "\"more\""},
+    {"bench --ceilings --device cuda", 2, "\"cuda\""},
+    {"bench --ceilings --head q4", 2, "auto, file, q8_0, q6_k, screened"},
+    {"bench --ceilings -m /nonexistent.gguf", 1, "/nonexistent.gguf"},
     {"bench --draft-gain -r 0", 2, "--runs is 0"},
     {"bench --draft-gain --drafts 17", 2, "--drafts is 17"},
     {"bench --draft-gain -p 0", 2, "--prompt is 0"},
@@ -184,7 +192,8 @@ static void
 test_help (void)
 {
   static const char *const commands[] = {"logits", "bench", "bench --tokenizer",
-      "bench --layers", "bench --draft-gain", "bench --pipeline"};
+      "bench --layers", "bench --ceilings", "bench --draft-gain",
+      "bench --pipeline"};
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++) {
     g_autofree char *line = g_strdup_printf ("%s --help", commands[i]);
@@ -327,6 +336,96 @@ test_layers (void)
   g_assert_nonnull (strstr (table.out, "\ngate-up "));
   g_assert_nonnull (strstr (table.out, "\ntogether "));
   g_assert_null (strstr (table.out, "tg"));
+}
+
+/* ---- bench --ceilings ---- */
+
+static void
+test_ceilings_table (void)
+{
+  static const char *const starts[] = {
+      "test ", "pp20 ", "tg5 ", "pp20 ", "tg5 ", ""};
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench --ceilings -p 20 -n 5 -t 1,2 -r 2");
+  g_auto (GStrv) lines = g_strsplit (outcome.out, "\n", -1);
+
+  g_assert_cmpstr (outcome.err, ==, "");
+  g_assert_cmpint (outcome.status, ==, 0);
+  g_assert_cmpuint (g_strv_length (lines), ==, G_N_ELEMENTS (starts));
+  for (gsize i = 0; i < G_N_ELEMENTS (starts); i++)
+    g_assert_true (g_str_has_prefix (lines[i], starts[i]));
+  g_assert_nonnull (strstr (lines[1], " GMAC/s "));
+  g_assert_nonnull (strstr (lines[2], " GB/s "));
+}
+
+/* Its members; not every processor has a ceiling of products. */
+static void
+check_share (JsonObject *row, const char *test, int n_threads, const char *unit)
+{
+  static const char *const figures[] = {
+      "rate", "ceiling", "lower_quartile", "share", "upper_quartile"};
+
+  g_assert_cmpstr (json_object_get_string_member (row, "test"), ==, test);
+  g_assert_cmpint (json_object_get_int_member (row, "threads"), ==, n_threads);
+  g_assert_cmpstr (json_object_get_string_member (row, "unit"), ==, unit);
+  g_assert_cmpfloat (json_object_get_double_member (row, "median"), >, 0);
+  if (!json_object_has_member (row, "share")) {
+    g_assert_cmpstr (unit, ==, "GMAC/s");
+    return;
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS (figures); i++)
+    g_assert_cmpfloat (json_object_get_double_member (row, figures[i]), >, 0);
+  for (gsize i = 3; i < G_N_ELEMENTS (figures); i++)
+    g_assert_cmpfloat (json_object_get_double_member (row, figures[i - 1]), <=,
+        json_object_get_double_member (row, figures[i]));
+}
+
+static void
+test_ceilings_json (void)
+{
+  static const struct {
+    const char *test;
+    int n_threads;
+    const char *unit;
+  } rows[] = {{"pp33", 1, "GMAC/s"}, {"tg4", 1, "GB/s"}, {"pp33", 2, "GMAC/s"},
+      {"tg4", 2, "GB/s"}};
+  g_auto (TestOutcome) outcome =
+      test_spawn_line ("bench --ceilings -p 33 -n 4 -t 1,2 -r 3 --json");
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (outcome.status, ==, 0);
+  json_parser_load_from_data (parser, outcome.out, -1, &error);
+  g_assert_no_error (error);
+  JsonObject *root = json_node_get_object (json_parser_get_root (parser));
+  JsonArray *results = json_object_get_array_member (root, "results");
+  g_assert_cmpint (json_object_get_int_member (root, "runs"), ==, 3);
+  g_assert_cmpuint (json_array_get_length (results), ==, G_N_ELEMENTS (rows));
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    check_share (json_array_get_object_element (results, i), rows[i].test,
+        rows[i].n_threads, rows[i].unit);
+}
+
+/* Nothing bounds the products of floats. */
+static void
+test_ceilings_floats (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("bitnet-bench-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "model.gguf", NULL);
+  g_autofree char *synth =
+      g_strdup_printf ("synth --preset tiny --type F32 -o %s", path);
+  g_autofree char *line =
+      g_strdup_printf ("bench --ceilings -m %s -p 9 -n 0 -t 1 -r 1", path);
+  g_auto (TestOutcome) made = test_spawn_line (synth);
+  g_auto (TestOutcome) table = test_spawn_line (line);
+  g_auto (GStrv) lines = g_strsplit (table.out, "\n", -1);
+
+  g_assert_cmpint (made.status, ==, 0);
+  g_assert_cmpint (table.status, ==, 0);
+  g_assert_true (g_str_has_prefix (lines[1], "pp9 "));
+  g_assert_true (g_str_has_suffix (lines[1], " -"));
+  g_unlink (path);
+  g_rmdir (folder);
 }
 
 /* ---- bench --draft-gain and --pipeline: two ways ---- */
@@ -549,6 +648,9 @@ main (int argc, char **argv)
   g_test_add_func ("/tools/bench/one-kind", test_one_kind);
   g_test_add_func ("/tools/bench/sequences", test_sequences);
   g_test_add_func ("/tools/bench/layers", test_layers);
+  g_test_add_func ("/tools/bench/ceilings/table", test_ceilings_table);
+  g_test_add_func ("/tools/bench/ceilings/json", test_ceilings_json);
+  g_test_add_func ("/tools/bench/ceilings/floats", test_ceilings_floats);
   g_test_add_func ("/tools/bench/draft-gain", test_draft_gain);
   g_test_add_func ("/tools/bench/pipeline", test_pipeline);
   g_test_add_func ("/tools/bench/tokenizer/table", test_tokenizer_table);
