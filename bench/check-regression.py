@@ -9,9 +9,9 @@ for a while gives the same:
               found, to a calibration loop (zlib compresses the same text)
   kernels     each kernel on each level of the processor, to the C kernel
   inference   a prompt, to the products of bytes that the processor can do, and
-              tokens one by one, to the bytes that it streams from memory
-              (bench/ceilings); of two models of random weights that
-              are larger than caches and are made in a folder of their own
+              tokens one by one, to the bytes that it reads from memory (bitnet
+              bench --ceilings); of two models of random weights that are larger
+              than caches and are made in a folder of their own
 
 A figure is the median of some rounds, for kernels the best. What is worse than
 its baseline by more than its limit is measured again, twice at most, and counts
@@ -62,8 +62,7 @@ INFERENCE_LIMITS = {"prefill": .2, "decode": .3}
 MODELS = {"I2_S": ("--arch", "bitnet", "--type", "I2_S"),
           "Q4_0": ("--arch", "llama", "--type", "Q4_0")}
 SYNTH = ("synth", "--preset", "bitnet-large", "--head", "Q6_K")
-TESTS = {"prefill": ("pp", "--prompt", "256"),
-         "decode": ("tg", "--generate", "64")}
+TESTS = {"prefill": ("-p", "256", "-n", "0"), "decode": ("-p", "0")}
 
 KERNEL_LEVELS = re.compile(r"^memory, .*; levels: (.*)$", re.M)
 KERNEL_LINE = re.compile(r"^(\S+) +(\S.*?) +(\S+) +(\d+) ns\b", re.M)
@@ -81,7 +80,7 @@ def run(*command):
                               text=True).stdout
     except OSError as error:
         raise Failed(f"{error}; build first: ninja -C BUILD tools/bitnet "
-                     "bench/ceilings tests/kernels/checkkern") from error
+                     "tests/kernels/checkkern") from error
     except subprocess.CalledProcessError as error:
         raise Failed(f"{' '.join(error.cmd)}: exit status {error.returncode}: "
                      f"{error.stderr.strip()[-300:]}") from error
@@ -210,20 +209,19 @@ class Inference(Group):
     def measure(self, names=None):
         figures = {}
         for model in MODELS:
-            for part, (test, *options) in TESTS.items():
+            for part, options in TESTS.items():
                 threads = [n for n in self.threads if names is None
                            or f"{model} {part}, {n} threads" in names]
                 if not threads:
                     continue
-                out = pathlib.Path(self.folder, "inference.json")
-                run(sys.executable, TOP / "bench/inference/run", "--build",
-                    self.build, "-m", self.get_path(model), "--tests", test,
-                    *options, "--rounds", "1", "--threads",
-                    ",".join(map(str, threads)), "--json", out)
-                for row in json.loads(out.read_text())["results"]:
+                found = json.loads(run(
+                    self.build / "tools/bitnet", "bench", "--ceilings",
+                    "--json", "-r", "3", "-m", self.get_path(model), *options,
+                    "-t", ",".join(map(str, threads))))
+                for row in found["results"]:
                     name = f"{model} {part}, {row['threads']} threads"
-                    if "shares" in row:  # not where there is no ceiling
-                        figures[name] = row["shares"][0]
+                    if "share" in row:  # not where there is no ceiling
+                        figures[name] = row["share"]
         return figures
 
     @staticmethod
@@ -236,8 +234,8 @@ class Inference(Group):
         file = model + ".gguf"
         return [" ".join([f"{build}/tools/bitnet", *SYNTH, *MODELS[model],
                           "-o", file]),
-                " ".join([f"bench/inference/run --build {build} -m {file}",
-                          "--tests", *TESTS[part], "--threads", threads])]
+                " ".join([f"{build}/tools/bitnet bench --ceilings -m {file}",
+                          *TESTS[part], "-t", threads])]
 
 
 GROUPS = {"tokenizer": Tokenizer, "kernels": Kernels, "inference": Inference}
