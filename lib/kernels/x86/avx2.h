@@ -54,6 +54,13 @@ prefetch (const void *p, size_t distance)
   _mm_prefetch ((const char *) ((uintptr_t) p + distance), _MM_HINT_T0);
 }
 
+/* The same, for what is used once. */
+BN_INLINE void
+prefetch_once (const void *p, size_t distance)
+{
+  _mm_prefetch ((const char *) ((uintptr_t) p + distance), _MM_HINT_NTA);
+}
+
 /* The same, no nearer than the second level cache. */
 BN_INLINE void
 prefetch_second_level (const void *p, size_t distance)

@@ -68,13 +68,17 @@ store_sums (Lanes lanes, Sums sums, int n_acts)
   }
 }
 
+/* The products of several activation rows stay in their order, or the compiler
+ * moves them to where there are no registers. */
 BN_INLINE void
-add_products (Sums sums, const __m512i codes[TILE_ROWS], int act, __m512i a)
+add_products (Sums sums, const __m512i codes[TILE_ROWS], int act, __m512i a,
+    const int n_acts)
 {
 #pragma GCC unroll 4
   for (int row = 0; row < TILE_ROWS; row++) {
     sums[act][row] = _mm512_dpbusd_epi32 (sums[act][row], codes[row], a);
-    BN_KEEP (sums[act][row]);
+    if (n_acts > 1)
+      BN_KEEP (sums[act][row]);
   }
 }
 
@@ -224,7 +228,7 @@ dot_half (Sums sums[PLANES], const __m512i index[TILE_ROWS],
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
       add_products (sums[n_acts == 1 ? plane : 0], codes, i,
-          load_512 (q[i] + at + plane * VECTOR));
+          load_512 (q[i] + at + plane * VECTOR), n_acts);
   }
 }
 
@@ -251,7 +255,9 @@ sum_dense (Sums sums[PLANES], const uint8_t *tile, const int8_t *const *q,
 #pragma GCC unroll 5
     for (int i = 0; i < 5; i++) {
       v[i] = load_512 (tile + i * VECTOR);
-      if (streams)
+      if (streams && n_acts == 1)
+        prefetch_once (tile + i * VECTOR, PREFETCH);
+      else if (streams)
         prefetch (tile + i * VECTOR, PREFETCH);
     }
     dot_half (sums, v, q, at, n_acts);
@@ -276,7 +282,7 @@ sum_dense (Sums sums[PLANES], const uint8_t *tile, const int8_t *const *q,
           _mm512_srli_epi16 (packed, 2 * row), _mm512_set1_epi8 (3));
 #pragma GCC unroll 4
     for (int i = 0; i < n_acts; i++)
-      add_products (sums[0], codes, i, load_512 (q[i] + at + col));
+      add_products (sums[0], codes, i, load_512 (q[i] + at + col), n_acts);
   }
   if (n_acts == 1) {
 #pragma GCC unroll 4
@@ -530,7 +536,8 @@ add_file_codes (Sums sums, const uint8_t *const rows[TILE_ROWS], size_t at,
     codes[row] = load (rows[row] + at, half);
 #pragma GCC unroll 4
   for (int i = 0; i < n_acts; i++)
-    add_products (sums, codes, i, load_512 (q[i] + 4 * at + half * VECTOR));
+    add_products (
+        sums, codes, i, load_512 (q[i] + 4 * at + half * VECTOR), n_acts);
 }
 
 BN_INLINE void
@@ -619,7 +626,7 @@ dot_panel (Lanes lanes, const uint8_t *tile, const int8_t *const *q,
       codes[row] = load_512 (tile + row * PANEL_COLS + col);
 #pragma GCC unroll 4
     for (int i = 0; i < MAX_ACTS; i++)
-      add_products (sums, codes, i, load_512 (q[i] + col));
+      add_products (sums, codes, i, load_512 (q[i] + col), MAX_ACTS);
   }
   if (!is_first) {
 #pragma GCC unroll 4
