@@ -28,13 +28,12 @@ static const struct {
   const char *name, *what;
 } parts[] = {
     {"embed", "rows of the embedding"},
-    {"add", "to the residual stream"},
     {"qkv", "queries, keys and values"},
     {"store", "rope, keys and values to the cache"},
     {"attention", "scores, softmax, weighted values"},
-    {"output", "product behind the attention"},
-    {"gate-up", "products of the feed-forward part"},
-    {"down", "activation and product back"},
+    {"output", "product behind the attention, added"},
+    {"gate-up", "products of the feed-forward part, activated"},
+    {"down", "product back, added"},
     {"head", "logits"},
 };
 enum { N_PARTS = G_N_ELEMENTS (parts) };

@@ -48,16 +48,28 @@ typedef struct {
   float eps;
 } BnNorm;
 
-/* Rows that products begin with: x, activated and then normed where it is said.
- * Activated rows hold n gates, then n ups (GELU: n inputs alone) and become n
- * numbers. */
+/* Rows that products begin with: x, normed where it is said. */
 typedef struct {
   const float *x;
   size_t stride;
-  gboolean is_activated;
-  BnActivation activation;
   const BnNorm *norm; /* NULL: none */
 } BnRows;
+
+/* What becomes of the results of products. */
+typedef enum {
+  BN_USE_STORE,    /* those of one row lie one behind the other */
+  BN_USE_ADD,      /* those of the only product are added to what is there */
+  BN_USE_ACTIVATE, /* two products, gate and up, become one number each (GELU:
+                      the only one) */
+} BnUse;
+
+/* Rows that products go to. */
+typedef struct {
+  float *y;
+  size_t stride;
+  BnUse use;
+  BnActivation activation;
+} BnResults;
 
 /* The output matrix and a copy of it with fewer bits. Made with the weights. */
 typedef struct {
@@ -185,9 +197,9 @@ typedef struct {
   /* y[i] = row rows[i] of table */
   void (*embed) (BnBackend *self, float *y, const BnTable *table,
       const uint32_t *rows, uint32_t n_rows);
-  /* n_linears products of the same input. The results of one row lie one
-   * behind the other in a row of y. */
-  void (*matmul) (BnBackend *self, float *y, size_t y_stride,
+  /* n_linears products of the same input, which lies elsewhere than the
+   * results. */
+  void (*matmul) (BnBackend *self, const BnResults *results,
       const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
       uint32_t n_rows);
   /* The product with screen->exact. needs: of each row, NULL: all logits.

@@ -148,7 +148,7 @@ cpu_prepare (BnBackend *backend, uint32_t n_rows, uint32_t n_cols,
   self->acts = NULL;
   backend->ops->release (backend, self->rows, rows_size (self));
   self->rows = NULL;
-  self->row_cols = padded_cols;
+  self->row_cols = MAX (padded_cols, BN_CPU_MIN_ROW_COLS);
   if (!g_size_checked_mul (&self->acts_size, row_size, n_rows))
     return FALSE;
   self->acts = backend->ops->alloc (backend, self->acts_size);

@@ -28,6 +28,7 @@ enum {
   PIECE_PRODUCTS = 8 << 20, /* multiplications of one piece, about */
   PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
   MAX_LINEARS = 3,          /* products of one input */
+  ACTIVATION_TILE = 16,     /* rows: whole vectors, whatever the cut */
   MAX_STREAMS = 64,         /* threads behind these share theirs */
 };
 
@@ -42,38 +43,19 @@ typedef struct {
   uint32_t n_tiles;    /* of rows */
   uint32_t band_tiles; /* of them in a band */
 
-  float *y;
-  size_t y_stride;
+  const BnResults *results;
   uint32_t n_linears;
   const BnLinear *linears[MAX_LINEARS];
-  uint32_t y_offset[MAX_LINEARS];
-  uint32_t chunk[MAX_LINEARS]; /* weight rows of a piece */
+  uint32_t offset[MAX_LINEARS]; /* of its results in a row */
+  uint32_t chunk[MAX_LINEARS];  /* weight rows of a piece */
   uint32_t n_chunks[MAX_LINEARS];
   uint32_t n_chunks_in_all;
+  gboolean is_last; /* what is to be activated is complete with these */
 
   size_t n_pieces;
   uint32_t n_streams;    /* 1: pieces go one by one to whoever is free */
   int next[MAX_STREAMS]; /* piece of each stream; atomic */
 } Matmul;
-
-static void
-activate_row (const Matmul *op, float *y, const float *x)
-{
-  const BnKernels *kernels = op->backend->kernels;
-  const uint32_t n = op->n_cols;
-
-  switch (op->input->activation) {
-    case BN_ACTIVATION_SILU:
-      kernels->silu_mul (y, x, x + n, n);
-      break;
-    case BN_ACTIVATION_RELU2:
-      kernels->relu2_mul (y, x, x + n, n);
-      break;
-    case BN_ACTIVATION_GELU:
-      kernels->gelu (y, x, n);
-      break;
-  }
-}
 
 /* A row at a time goes all the way while it is in the cache. */
 static void
@@ -86,10 +68,6 @@ prepare_rows (size_t begin, size_t end, uint32_t worker, void *data)
   for (size_t i = begin; i < end; i++) {
     const float *x = op->input->x + i * op->input->stride;
 
-    if (op->input->is_activated) {
-      activate_row (op, row, x);
-      x = row;
-    }
     if (op->input->norm) {
       bn_cpu_norm_row (kernels, row, x, op->input->norm);
       x = row;
@@ -99,43 +77,140 @@ prepare_rows (size_t begin, size_t end, uint32_t worker, void *data)
   }
 }
 
+/* Weight rows [begin, end) with n_acts activation rows. */
+typedef struct {
+  uint32_t begin, end;
+  uint32_t act, n_acts;
+  float *y;       /* results of the first activation row */
+  float *scratch; /* of the worker */
+} Piece;
+
 static void
-finish_piece (const BnLinear *linear, float *y, size_t y_stride,
-    uint32_t row_begin, uint32_t row_end, uint32_t n_acts)
+finish_rows (
+    const BnLinear *linear, float *y, size_t y_stride, const Piece *piece)
 {
   const float *bias = linear->bias;
 
   if (linear->scale == 1 && bias == NULL)
     return;
-  for (uint32_t a = 0; a < n_acts; a++, y += y_stride) {
-    for (uint32_t row = row_begin; row < row_end; row++)
+  for (uint32_t a = 0; a < piece->n_acts; a++, y += y_stride) {
+    for (uint32_t row = piece->begin; row < piece->end; row++)
       y[row] = y[row] * linear->scale + (bias ? bias[row] : 0);
   }
 }
 
 static void
-multiply_piece (const Matmul *op, size_t piece)
+multiply_rows (const Matmul *op, const BnLinear *linear, float *y,
+    size_t y_stride, const Piece *piece)
 {
+  linear->ops->matmul (y, y_stride, &linear->matrix, piece->begin, piece->end,
+      op->acts + piece->act * op->act_stride, op->act_stride, piece->n_acts);
+  finish_rows (linear, y, y_stride, piece);
+}
+
+/* Asks for the numbers that the results are added to. */
+static void
+fetch_results (const Matmul *op, const Piece *piece)
+{
+  const char *y = (const char *) (piece->y + piece->begin);
+  const size_t size = (piece->end - piece->begin) * sizeof (float);
+
+  for (uint32_t i = 0; i < piece->n_acts; i++) {
+    for (size_t at = 0; at < size; at += BN_ALIGN)
+      __builtin_prefetch (y + at, 1);
+    y += op->results->stride * sizeof (float);
+  }
+}
+
+static void
+add_piece (const Matmul *op, const Piece *piece)
+{
+  const uint32_t n = piece->end - piece->begin;
+
+  fetch_results (op, piece);
+  multiply_rows (op, op->linears[0], piece->scratch - piece->begin, n, piece);
+  for (uint32_t i = 0; i < piece->n_acts; i++)
+    op->backend->kernels->add (
+        piece->y + i * op->results->stride + piece->begin,
+        piece->scratch + i * n, n);
+}
+
+/* In place of gate or up, whichever is not in others. */
+static void
+activate (const Matmul *op, float *y, const float *others,
+    gboolean others_are_gates, uint32_t n)
+{
+  const BnKernels *kernels = op->backend->kernels;
+  const float *gate = others_are_gates ? others : y;
+  const float *up = others_are_gates ? y : others;
+
+  switch (op->results->activation) {
+    case BN_ACTIVATION_SILU:
+      kernels->silu_mul (y, gate, up, n);
+      break;
+    case BN_ACTIVATION_RELU2:
+      kernels->relu2_mul (y, gate, up, n);
+      break;
+    case BN_ACTIVATION_GELU:
+      kernels->gelu (y, y, n);
+      break;
+  }
+}
+
+/* The first product goes to y, the second to scratch. Where they take
+ * activations of different kinds they come in two calls. */
+static void
+activate_piece (const Matmul *op, const Piece *piece)
+{
+  const gboolean is_gated = op->results->activation != BN_ACTIVATION_GELU;
+  const uint32_t last = op->n_linears - 1;
+  const uint32_t n = piece->end - piece->begin;
+  const size_t stride = op->results->stride;
+
+  if (!op->is_last || !is_gated || last > 0)
+    multiply_rows (op, op->linears[0], piece->y, stride, piece);
+  if (!op->is_last)
+    return;
+  if (is_gated)
+    multiply_rows (
+        op, op->linears[last], piece->scratch - piece->begin, n, piece);
+  for (uint32_t i = 0; i < piece->n_acts; i++)
+    activate (op, piece->y + i * stride + piece->begin, piece->scratch + i * n,
+        op->offset[last] == 0, n);
+}
+
+static void
+multiply_piece (const Matmul *op, size_t index, uint32_t worker)
+{
+  const BnResults *results = op->results;
   const size_t band_pieces = (size_t) op->n_chunks_in_all * op->band_tiles;
-  const uint32_t band = (uint32_t) (piece / band_pieces) * op->band_tiles;
+  const uint32_t band = (uint32_t) (index / band_pieces) * op->band_tiles;
   const uint32_t n_tiles = MIN (op->band_tiles, op->n_tiles - band);
-  const uint32_t in_band = (uint32_t) (piece % band_pieces);
-  const uint32_t tile = (band + in_band % n_tiles) * ROW_TILE;
-  const uint32_t n_acts = MIN (ROW_TILE, op->n_rows - tile);
+  const uint32_t in_band = (uint32_t) (index % band_pieces);
+  const uint32_t act = (band + in_band % n_tiles) * ROW_TILE;
+  Piece piece = {.act = act,
+      .n_acts = MIN (ROW_TILE, op->n_rows - act),
+      .y = results->y + act * results->stride,
+      .scratch = op->backend->rows + worker * op->backend->row_cols};
   uint32_t chunk = in_band / n_tiles;
-  uint32_t i = 0, begin, end;
-  const BnLinear *linear;
-  float *y;
+  uint32_t i = 0;
 
   while (chunk >= op->n_chunks[i])
     chunk -= op->n_chunks[i++];
-  linear = op->linears[i];
-  begin = chunk * op->chunk[i];
-  end = MIN (begin + op->chunk[i], linear->matrix.n_rows);
-  y = op->y + tile * op->y_stride + op->y_offset[i];
-  linear->ops->matmul (y, op->y_stride, &linear->matrix, begin, end,
-      op->acts + tile * op->act_stride, op->act_stride, n_acts);
-  finish_piece (linear, y, op->y_stride, begin, end, n_acts);
+  piece.begin = chunk * op->chunk[i];
+  piece.end = MIN (piece.begin + op->chunk[i], op->linears[i]->matrix.n_rows);
+  switch (results->use) {
+    case BN_USE_STORE:
+      multiply_rows (
+          op, op->linears[i], piece.y + op->offset[i], results->stride, &piece);
+      break;
+    case BN_USE_ADD:
+      add_piece (op, &piece);
+      break;
+    case BN_USE_ACTIVATE:
+      activate_piece (op, &piece);
+      break;
+  }
 }
 
 static size_t
@@ -166,7 +241,8 @@ multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
   for (size_t i = begin; i < end; i++) {
     if (bn_cpu_is_aborted (op->backend))
       return;
-    multiply_piece (op, op->n_streams > 1 ? take_piece (op, worker) : i);
+    multiply_piece (
+        op, op->n_streams > 1 ? take_piece (op, worker) : i, worker);
   }
 }
 
@@ -183,55 +259,71 @@ multiply (Matmul *op)
   bn_thread_pool_run (op->backend->pool, op->n_pieces, 1, multiply_pieces, op);
 }
 
+/* Weight rows of a piece are a multiple of this. */
+static uint32_t
+get_row_tile (const Matmul *op, uint32_t i)
+{
+  uint32_t tile = ACTIVATION_TILE;
+
+  if (op->results->use != BN_USE_ACTIVATE)
+    return op->linears[i]->ops->row_tile;
+  for (i = 0; i < op->n_linears; i++) /* they are powers of two */
+    tile = MAX (tile, op->linears[i]->ops->row_tile);
+  return tile;
+}
+
 /* Weight rows of a piece: some PIECE_PRODUCTS; fewer where that gives every
  * thread its part, but not so few that it costs more than it brings. */
 static uint32_t
-choose_chunk (const Matmul *op, const BnLinear *linear, uint32_t n_threads)
+choose_chunk (const Matmul *op, uint32_t i)
 {
-  const uint32_t tile = linear->ops->row_tile;
-  const uint64_t row_products =
-      (uint64_t) linear->matrix.n_cols * MIN (op->n_rows, ROW_TILE);
+  const BnMatrix *matrix = &op->linears[i]->matrix;
+  const uint32_t n_threads = bn_cpu_get_n_threads (&op->backend->parent);
+  const uint32_t tile = get_row_tile (op, i);
+  const uint32_t n_acts = MIN (op->n_rows, ROW_TILE);
+  const uint64_t row_products = (uint64_t) matrix->n_cols * n_acts;
   const uint32_t largest = (uint32_t) (PIECE_PRODUCTS / row_products);
   const uint32_t smallest =
       (uint32_t) (BN_CPU_MIN_PIECE_PRODUCTS / row_products);
   uint32_t rows = largest;
 
   if (op->n_rows <= ROW_TILE)
-    rows = MIN (rows, linear->matrix.n_rows / (n_threads * PIECES_PER_THREAD));
+    rows = MIN (rows, matrix->n_rows / (n_threads * PIECES_PER_THREAD));
   rows = MAX (rows, smallest);
+  if (op->results->use != BN_USE_STORE)
+    rows = MIN (rows, (uint32_t) op->backend->row_cols / n_acts);
   return MAX (1, rows / tile) * tile;
 }
 
 static void
-add_linear (Matmul *op, const BnLinear *linear, uint32_t y_offset)
+cut_products (Matmul *op)
 {
-  const uint32_t i = op->n_linears++;
-  const uint32_t n_rows = linear->matrix.n_rows;
+  /* gate and up are cut as one */
+  const uint32_t n = op->results->use == BN_USE_ACTIVATE ? 1 : op->n_linears;
 
-  op->linears[i] = linear;
-  op->y_offset[i] = y_offset;
-  op->chunk[i] =
-      choose_chunk (op, linear, bn_cpu_get_n_threads (&op->backend->parent));
-  op->n_chunks[i] = (n_rows - 1) / op->chunk[i] + 1;
-  op->n_chunks_in_all += op->n_chunks[i];
+  for (uint32_t i = 0; i < n; i++) {
+    op->chunk[i] = choose_chunk (op, i);
+    op->n_chunks[i] = (op->linears[i]->matrix.n_rows - 1) / op->chunk[i] + 1;
+    op->n_chunks_in_all += op->n_chunks[i];
+  }
 }
 
 /* Rows of floats that kernels can read as they are. */
 static gboolean
 is_ready (const BnRows *input)
 {
-  return !input->is_activated && input->norm == NULL
-         && (uintptr_t) input->x % BN_ALIGN == 0
+  return input->norm == NULL && (uintptr_t) input->x % BN_ALIGN == 0
          && input->stride * sizeof (float) % BN_ALIGN == 0;
 }
 
 void
-bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
+bn_cpu_matmul (BnBackend *backend, const BnResults *results,
     const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
     uint32_t n_rows)
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
   const uint32_t n_cols = linears[0]->matrix.n_cols;
+  uint32_t n_done = 0;
 
   g_assert (n_linears <= MAX_LINEARS);
   for (int act = 0; act < BN_N_ACTS; act++) {
@@ -244,23 +336,27 @@ bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
         .n_rows = n_rows,
         .n_tiles = (n_rows - 1) / ROW_TILE + 1,
         .band_tiles = bn_cpu_get_n_threads (backend),
-        .y = y,
-        .y_stride = y_stride};
-    uint32_t y_offset = 0;
+        .results = results};
+    uint32_t offset = 0;
 
     for (uint32_t i = 0; i < n_linears; i++) {
-      if (linears[i]->ops->act == (BnAct) act)
-        add_linear (&op, linears[i], y_offset);
-      y_offset += linears[i]->matrix.n_rows;
+      if (linears[i]->ops->act == (BnAct) act) {
+        op.linears[op.n_linears] = linears[i];
+        op.offset[op.n_linears++] = offset;
+      }
+      offset += linears[i]->matrix.n_rows;
     }
     if (op.n_linears == 0 || bn_cpu_is_aborted (self))
       continue;
+    n_done += op.n_linears;
+    op.is_last = n_done == n_linears;
     if (act == BN_ACT_F32 && is_ready (input)) {
       op.acts = (const uint8_t *) input->x;
       op.act_stride = input->stride * sizeof (float);
     } else {
       bn_cpu_run_rows (self, n_rows, n_cols, prepare_rows, &op);
     }
+    cut_products (&op);
     multiply (&op);
   }
 }

@@ -8,6 +8,9 @@
 /* Multiplications for which it pays to wake a worker. */
 enum { BN_CPU_MIN_PIECE_PRODUCTS = 256 << 10 };
 
+/* Floats of a row of scratch, enough for the results of a piece. */
+enum { BN_CPU_MIN_ROW_COLS = 4096 };
+
 typedef struct {
   BnBackend parent;
   const BnKernels *kernels;
@@ -67,7 +70,7 @@ bn_cpu_norm_row (
 }
 
 /* Operators of BnBackendOps. */
-void bn_cpu_matmul (BnBackend *backend, float *y, size_t y_stride,
+void bn_cpu_matmul (BnBackend *backend, const BnResults *results,
     const BnRows *input, const BnLinear *const *linears, uint32_t n_linears,
     uint32_t n_rows);
 gboolean bn_cpu_matmul_screened (BnBackend *backend, float *y,

@@ -371,14 +371,15 @@ bn_cpu_matmul_screened (BnBackend *backend, float *y, const BnRows *input,
   const uint32_t n_cols = exact->matrix.n_cols;
   const uint32_t n_vocab = exact->matrix.n_rows;
   const size_t act_size = bn_act_size (copy->ops->act, n_cols);
+  const BnResults results = {y, n_vocab, .use = BN_USE_STORE};
 
-  g_assert (exact->ops->act == BN_ACT_F32 && !input->is_activated);
+  g_assert (exact->ops->act == BN_ACT_F32);
   if (!can_screen (screen, needs, n_rows)) {
     screen->n_rest -= screen->n_rest > 0;
-    bn_cpu_matmul (backend, y, n_vocab, input, &exact, 1, n_rows);
+    bn_cpu_matmul (backend, &results, input, &exact, 1, n_rows);
     return FALSE;
   }
-  bn_cpu_matmul (backend, y, n_vocab, input, &copy, 1, n_rows);
+  bn_cpu_matmul (backend, &results, input, &copy, 1, n_rows);
   screen->n_computed = 0;
   for (uint32_t i = 0; i < n_rows && !bn_cpu_is_aborted (self); i++) {
     Screening screening = {

@@ -9,7 +9,6 @@ bn_pass_part_name (BnPassPart part)
 {
   static const char *const names[BN_N_PARTS] = {
       [BN_PART_EMBED] = "embed",
-      [BN_PART_ADD] = "add",
       [BN_PART_QKV] = "qkv",
       [BN_PART_STORE] = "store",
       [BN_PART_ATTENTION] = "attention",

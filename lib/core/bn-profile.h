@@ -9,13 +9,12 @@
 
 typedef enum {
   BN_PART_EMBED,     /* rows of token and position embeddings */
-  BN_PART_ADD,       /* to the residual stream */
   BN_PART_QKV,       /* products of queries, keys and values */
   BN_PART_STORE,     /* rope; keys and values to the cache */
   BN_PART_ATTENTION, /* scores, softmax, weighted values */
-  BN_PART_OUTPUT,    /* product behind the attention */
-  BN_PART_GATE_UP,   /* products of the feed-forward part */
-  BN_PART_DOWN,      /* activation and product behind them */
+  BN_PART_OUTPUT,    /* product behind the attention, added */
+  BN_PART_GATE_UP,   /* products of the feed-forward part, activated */
+  BN_PART_DOWN,      /* product behind them, added */
   BN_PART_HEAD,      /* logits */
   BN_N_PARTS,
 } BnPassPart;

@@ -38,11 +38,11 @@ struct BnTransformer {
   /* Of the device, rows of one token each. */
   void *scratch;
   size_t scratch_size;
-  float *x;       /* n_embd: the residual stream */
-  float *product; /* n_embd, SLICE_ROWS of them: what is added to it */
-  float *qkv;     /* queries, which become their attention; keys, values */
-  float *gate_up; /* 2 n_ff, SLICE_ROWS of them */
-  float *logits;  /* n_vocab, n_logits rows */
+  float *x;      /* n_embd: the residual stream */
+  float *added;  /* n_embd, SLICE_ROWS of them: position embeddings */
+  float *qkv;    /* queries, which become their attention; keys, values */
+  float *inner;  /* n_ff, SLICE_ROWS of them: activated gate and up */
+  float *logits; /* n_vocab, n_logits rows */
 
   /* Of the host. */
   float *host_logits; /* logits itself where the device is the host */
@@ -78,9 +78,9 @@ place_buffers (BnTransformer *self, uint8_t *base)
     uint32_t n_rows;
   } buffers[] = {
       {&self->x, h->n_embd, self->batch_size},
-      {&self->product, h->n_embd, n_slice_rows},
+      {&self->added, h->n_embd, h->rope == BN_ROPE_NONE ? n_slice_rows : 0},
       {&self->qkv, qkv_width (h), self->batch_size},
-      {&self->gate_up, 2 * (size_t) h->n_ff, n_slice_rows},
+      {&self->inner, h->n_ff, n_slice_rows},
       {&self->logits, h->n_vocab, self->n_logits},
   };
   size_t size = 0;
@@ -369,9 +369,9 @@ add_positions (BnTransformer *self, uint32_t first, uint32_t n_rows)
   const BnBackendOps *ops = self->backend->ops;
   const uint32_t n_embd = self->hparams.n_embd;
 
-  ops->embed (self->backend, self->product, &self->weights->position_embd,
+  ops->embed (self->backend, self->added, &self->weights->position_embd,
       self->positions + first, n_rows);
-  ops->add (self->backend, self->x + (size_t) first * n_embd, self->product,
+  ops->add (self->backend, self->x + (size_t) first * n_embd, self->added,
       n_embd, n_rows);
 }
 
@@ -386,15 +386,6 @@ embed (BnTransformer *self)
        first += SLICE_ROWS)
     add_positions (self, first, MIN (SLICE_ROWS, n_rows - first));
   bn_profile_end_part (&self->profile, BN_PART_EMBED);
-}
-
-/* y = the product of one matrix, rows one behind the other. */
-static void
-multiply (BnTransformer *self, float *y, const BnRows *input,
-    const BnLinear *linear, uint32_t n_rows)
-{
-  self->backend->ops->matmul (
-      self->backend, y, linear->matrix.n_rows, input, &linear, 1, n_rows);
 }
 
 /* self->qkv = attention (W_qkv norm (x)); keys and values to the cache. */
@@ -416,12 +407,13 @@ compute_attention (BnTransformer *self, const BnLayer *layer, uint32_t index)
       .q_norm = layer->attn_q_norm.weight ? &layer->attn_q_norm : NULL,
       .k_norm = layer->attn_k_norm.weight ? &layer->attn_k_norm : NULL,
   };
-  const BnRows input = {self->x, h->n_embd, .norm = &layer->attn_norm};
+  const BnRows input = {self->x, h->n_embd, &layer->attn_norm};
+  const BnResults results = {self->qkv, qkv_width (h), .use = BN_USE_STORE};
 
   for (uint32_t i = 0; i < layer->n_attn_qkv; i++)
     parts[i] = &layer->attn_qkv[i];
-  ops->matmul (self->backend, self->qkv, qkv_width (h), &input, parts,
-      layer->n_attn_qkv, self->batch.n_rows);
+  ops->matmul (self->backend, &results, &input, parts, layer->n_attn_qkv,
+      self->batch.n_rows);
   bn_profile_end_part (&self->profile, BN_PART_QKV);
   ops->store_kv (self->backend, self->qkv, &attention, &self->batch);
   bn_profile_end_part (&self->profile, BN_PART_STORE);
@@ -435,14 +427,15 @@ add_attention (
     BnTransformer *self, const BnLayer *layer, uint32_t first, uint32_t n_rows)
 {
   const BnHparams *h = &self->hparams;
-  float *x = self->x + (size_t) first * h->n_embd;
+  const BnLinear *output = &layer->attn_output;
   const BnRows input = {self->qkv + first * qkv_width (h), qkv_width (h),
-      .norm = h->has_sub_norms ? &layer->attn_sub_norm : NULL};
+      h->has_sub_norms ? &layer->attn_sub_norm : NULL};
+  const BnResults results = {
+      self->x + (size_t) first * h->n_embd, h->n_embd, .use = BN_USE_ADD};
 
-  multiply (self, self->product, &input, &layer->attn_output, n_rows);
+  self->backend->ops->matmul (
+      self->backend, &results, &input, &output, 1, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_OUTPUT);
-  self->backend->ops->add (self->backend, x, self->product, h->n_embd, n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
 /* x += W_down sub_norm (act (W_gate_up norm (x))), for rows [first, first + n)
@@ -454,25 +447,26 @@ add_ffn (
   const BnHparams *h = &self->hparams;
   const BnBackendOps *ops = self->backend->ops;
   const BnLinear *parts[G_N_ELEMENTS (layer->ffn_gate_up)];
+  const BnLinear *down = &layer->ffn_down;
   float *x = self->x + (size_t) first * h->n_embd;
-  const size_t gate_up_stride = (size_t) layer->n_ffn_gate_up * h->n_ff;
-  const BnRows input = {x, h->n_embd, .norm = &layer->ffn_norm};
-  const BnRows inner = {self->gate_up, gate_up_stride, TRUE, h->activation,
-      h->has_sub_norms ? &layer->ffn_sub_norm : NULL};
+  const BnRows input = {x, h->n_embd, &layer->ffn_norm};
+  const BnResults inner = {
+      self->inner, h->n_ff, BN_USE_ACTIVATE, h->activation};
+  const BnRows inner_input = {
+      self->inner, h->n_ff, h->has_sub_norms ? &layer->ffn_sub_norm : NULL};
+  const BnResults results = {x, h->n_embd, .use = BN_USE_ADD};
 
   for (uint32_t i = 0; i < layer->n_ffn_gate_up; i++)
     parts[i] = &layer->ffn_gate_up[i];
-  ops->matmul (self->backend, self->gate_up, gate_up_stride, &input, parts,
-      layer->n_ffn_gate_up, n_rows);
+  ops->matmul (
+      self->backend, &inner, &input, parts, layer->n_ffn_gate_up, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_GATE_UP);
-  multiply (self, self->product, &inner, &layer->ffn_down, n_rows);
+  ops->matmul (self->backend, &results, &inner_input, &down, 1, n_rows);
   bn_profile_end_part (&self->profile, BN_PART_DOWN);
-  ops->add (self->backend, x, self->product, h->n_embd, n_rows);
-  bn_profile_end_part (&self->profile, BN_PART_ADD);
 }
 
 /* What follows the attention sees a row by itself. A slice of them at a time
- * keeps the rows between gate and down, the widest, few and in the cache. */
+ * keeps the inner rows, the widest, few and in the cache. */
 static void
 add_slices (BnTransformer *self, const BnLayer *layer, uint32_t n_rows)
 {
@@ -501,7 +495,10 @@ static void
 compute_logits (BnTransformer *self)
 {
   const BnRows input = {
-      self->x, self->hparams.n_embd, .norm = &self->weights->output_norm};
+      self->x, self->hparams.n_embd, &self->weights->output_norm};
+  const BnLinear *output = &self->weights->output;
+  const BnResults results = {
+      self->logits, self->hparams.n_vocab, .use = BN_USE_STORE};
 
   self->has_screened = FALSE;
   if (self->weights->screen != NULL)
@@ -509,8 +506,8 @@ compute_logits (BnTransformer *self)
         self->backend->ops->matmul_screened (self->backend, self->logits,
             &input, self->weights->screen, self->needs, self->n_logit_rows);
   else
-    multiply (
-        self, self->logits, &input, &self->weights->output, self->n_logit_rows);
+    self->backend->ops->matmul (
+        self->backend, &results, &input, &output, 1, self->n_logit_rows);
   bn_profile_end_part (&self->profile, BN_PART_HEAD);
 }
 

@@ -293,6 +293,7 @@ check_screen (Head *head, GRand *rand)
 
   for (guint i = 0; i < 8 * G_N_ELEMENTS (needs); i++) {
     BnLogitNeed need = needs[i % G_N_ELEMENTS (needs)];
+    const BnResults results = {full, N_ROWS, .use = BN_USE_STORE};
     const BnLogitNeed *rows[] = {&need};
 
     if (i % 8 >= 4) {
@@ -302,7 +303,7 @@ check_screen (Head *head, GRand *rand)
     fill_inputs (rand, x, i / 8);
     head->screen.n_rest = 0;
     ops->begin (head->backend, NULL);
-    ops->matmul (head->backend, full, N_ROWS, &input, &exact, 1, 1);
+    ops->matmul (head->backend, &results, &input, &exact, 1, 1);
     g_assert_true (ops->matmul_screened (
         head->backend, screened, &input, &head->screen, rows, 1));
     g_assert_true (ops->end (head->backend));
