@@ -21,6 +21,7 @@ typedef struct {
   size_t qkv_stride;
   const BnAttention *attention;
   const BnBatch *batch;
+  size_t n_blocks; /* of rows */
   size_t n_items;
   size_t n_spans; /* of all items together */
 } Attend;
@@ -259,9 +260,9 @@ static void
 attend_item (const Attend *op, size_t item, uint32_t worker)
 {
   const BnAttention *attention = op->attention;
-  const RowBlock block = find_block (op, item / attention->n_kv_heads);
+  const RowBlock block = find_block (op, item % op->n_blocks);
   const uint32_t group = attention->n_heads / attention->n_kv_heads;
-  const uint32_t first = (uint32_t) (item % attention->n_kv_heads) * group;
+  const uint32_t first = (uint32_t) (item / op->n_blocks) * group;
   const size_t part_size = bn_attend_part_size (attention->head_size);
   float *parts =
       (float *) (void *) (op->backend->attend_scratch
@@ -278,8 +279,9 @@ attend_item (const Attend *op, size_t item, uint32_t worker)
   }
 }
 
-/* Items with the longest work, the last rows, come first: what is left at the
- * end is short. */
+/* Those of a key-value head one behind the other, while its cells are in the
+ * cache. Of these the ones with the longest work, the last rows, come first:
+ * what is left at the end is short. */
 static void
 attend_items (size_t begin, size_t end, uint32_t worker, void *data)
 {
@@ -375,14 +377,14 @@ plan (Attend *op, size_t *n_products)
   const BnAttention *attention = op->attention;
   const uint32_t n_kv_heads = attention->n_kv_heads;
   const uint32_t group = attention->n_heads / n_kv_heads;
-  size_t n_parts = 0, n_blocks = 0;
+  size_t n_parts = 0;
 
   *n_products = 0;
   for (uint32_t i = 0; i < op->batch->n_runs; i++)
-    n_blocks +=
+    op->n_blocks +=
         count_blocks (&op->batch->runs[i], rows_of_item (op->attention));
-  op->n_items = n_blocks * n_kv_heads;
-  for (size_t i = 0; i < n_blocks; i++) {
+  op->n_items = op->n_blocks * n_kv_heads;
+  for (size_t i = 0; i < op->n_blocks; i++) {
     const RowBlock block = find_block (op, i);
     const size_t n_spans = count_spans (count_cells (&block));
 

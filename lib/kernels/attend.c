@@ -555,24 +555,63 @@ is_for_quads (const Attend *op)
   return op->n_queries <= QUAD * MAX_QUADS;
 }
 
+static const float *
+find_query (const BnQueries *queries, uint32_t query, uint32_t head_size)
+{
+  return queries->q + query / queries->n_heads * queries->stride
+         + (size_t) (query % queries->n_heads) * head_size;
+}
+
+/* The numbers from begin on of n queries, which stand side by side in to. */
+static void
+turn_singly (const Attend *op, float *to, uint32_t n_columns, uint32_t query,
+    uint32_t n, uint32_t begin)
+{
+  const uint32_t head_size = op->kv->head_size;
+
+  for (uint32_t k = 0; k < n; k++) {
+    const float *from = find_query (op->queries, query + k, head_size);
+
+    for (uint32_t i = begin; i < head_size; i++)
+      to[(size_t) i * n_columns + k] = from[i];
+  }
+}
+
 /* Queries in blocks of n_columns, a row for each number of a head; those that
  * are not there are zero. */
 static void
 turn_queries (const Attend *op, uint32_t n_columns, uint32_t n_numbers)
 {
-  const BnQueries *queries = op->queries;
   const uint32_t head_size = op->kv->head_size;
   const uint32_t n = (op->n_queries + n_columns - 1) / n_columns * n_columns;
 
-  memset (op->q, 0, (size_t) n * n_numbers * sizeof *op->q);
-  for (uint32_t query = 0; query < op->n_queries; query++) {
-    const float *from = queries->q + query / queries->n_heads * queries->stride
-                        + (size_t) (query % queries->n_heads) * head_size;
+  if (n > op->n_queries || n_numbers > head_size)
+    memset (op->q, 0, (size_t) n * n_numbers * sizeof *op->q);
+  for (uint32_t query = 0; query < op->n_queries; query += QUAD) {
+    const uint32_t n_left = op->n_queries - query;
     float *to = op->q + (size_t) (query / n_columns) * n_columns * n_numbers
                 + query % n_columns;
+    const float *from[QUAD];
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < head_size; i++)
-      to[(size_t) i * n_columns] = from[i];
+    if (n_left < QUAD) {
+      turn_singly (op, to, n_columns, query, n_left, 0);
+      return;
+    }
+    for (uint32_t k = 0; k < QUAD; k++)
+      from[k] = find_query (op->queries, query + k, head_size);
+    for (; i + QUAD <= head_size; i += QUAD) {
+      Quad v[QUAD];
+
+#pragma GCC unroll 4
+      for (int k = 0; k < QUAD; k++)
+        v[k] = quad_load (from[k] + i);
+      quads_turn (v);
+#pragma GCC unroll 4
+      for (uint32_t k = 0; k < QUAD; k++)
+        quad_store (to + (size_t) (i + k) * n_columns, v[k]);
+    }
+    turn_singly (op, to, n_columns, query, QUAD, i);
   }
 }
 

@@ -415,6 +415,21 @@ quad_max (Quad a, Quad b)
   return vmaxq_f32 (a, b);
 }
 
+/* Rows become columns. */
+BN_INLINE void
+quads_turn (Quad v[4])
+{
+  const float32x4x2_t low = vzipq_f32 (v[0], v[2]);
+  const float32x4x2_t high = vzipq_f32 (v[1], v[3]);
+  const float32x4x2_t first = vzipq_f32 (low.val[0], high.val[0]);
+  const float32x4x2_t last = vzipq_f32 (low.val[1], high.val[1]);
+
+  v[0] = first.val[0];
+  v[1] = first.val[1];
+  v[2] = last.val[0];
+  v[3] = last.val[1];
+}
+
 /* As floats_exp() has it. */
 BN_INLINE Quad
 quad_exp (Quad x)

@@ -749,6 +749,13 @@ quad_max (Quad a, Quad b)
   return _mm_max_ps (a, b);
 }
 
+/* Rows become columns. */
+BN_INLINE void
+quads_turn (Quad v[4])
+{
+  _MM_TRANSPOSE4_PS (v[0], v[1], v[2], v[3]);
+}
+
 /* As floats_exp() has it. */
 BN_INLINE Quad
 quad_exp (Quad x)
