@@ -8,16 +8,14 @@
  *
  *                 weight rows, a multiple of row_tile
  *               +------+------+------+------+
- *     ROW_TILE  |  0   |  2   |  4   |  6   |   pieces in the order in which
- *     tokens    +------+------+------+------+   they are claimed, two threads
- *     ROW_TILE  |  1   |  3   |  5   |  7   |
- *               +------+------+------+------+
- *     ROW_TILE  |  8   |  9   |  10  |  11  |
+ *     ROW_TILE  |  0   |  1   |  2   |  3   |   stream of the first thread
+ *     tokens    +------+------+------+------+
+ *     ROW_TILE  |  4   |  5   |  6   |  7   |   of the second
  *               +------+------+------+------+
  *
- * As many tiles as there are threads make a band, so that all threads read the
- * same weights at a time, each goes on with those that it asked for ahead, and
- * it finds the same activations in its cache again.
+ * Each thread goes through a stream of pieces of its own, so that it finds the
+ * same activations in its cache again and goes on with the weights that it
+ * asked for ahead; at the end it takes pieces from the others' streams.
  *
  * Kernels promise that a result does not depend on the other rows of a call,
  * so the cut never shows. */
@@ -40,8 +38,6 @@ typedef struct {
   const uint8_t *acts;
   size_t act_stride;
   uint32_t n_rows;
-  uint32_t n_tiles;    /* of rows */
-  uint32_t band_tiles; /* of them in a band */
 
   const BnResults *results;
   uint32_t n_linears;
@@ -53,7 +49,7 @@ typedef struct {
   gboolean is_last; /* what is to be activated is complete with these */
 
   size_t n_pieces;
-  uint32_t n_streams;    /* 1: pieces go one by one to whoever is free */
+  uint32_t n_streams;
   int next[MAX_STREAMS]; /* piece of each stream; atomic */
 } Matmul;
 
@@ -183,16 +179,12 @@ static void
 multiply_piece (const Matmul *op, size_t index, uint32_t worker)
 {
   const BnResults *results = op->results;
-  const size_t band_pieces = (size_t) op->n_chunks_in_all * op->band_tiles;
-  const uint32_t band = (uint32_t) (index / band_pieces) * op->band_tiles;
-  const uint32_t n_tiles = MIN (op->band_tiles, op->n_tiles - band);
-  const uint32_t in_band = (uint32_t) (index % band_pieces);
-  const uint32_t act = (band + in_band % n_tiles) * ROW_TILE;
+  const uint32_t act = (uint32_t) (index / op->n_chunks_in_all) * ROW_TILE;
   Piece piece = {.act = act,
       .n_acts = MIN (ROW_TILE, op->n_rows - act),
       .y = results->y + act * results->stride,
       .scratch = op->backend->rows + worker * op->backend->row_cols};
-  uint32_t chunk = in_band / n_tiles;
+  uint32_t chunk = (uint32_t) (index % op->n_chunks_in_all);
   uint32_t i = 0;
 
   while (chunk >= op->n_chunks[i])
@@ -241,19 +233,17 @@ multiply_pieces (size_t begin, size_t end, uint32_t worker, void *data)
   for (size_t i = begin; i < end; i++) {
     if (bn_cpu_is_aborted (op->backend))
       return;
-    multiply_piece (
-        op, op->n_streams > 1 ? take_piece (op, worker) : i, worker);
+    multiply_piece (op, take_piece (op, worker), worker);
   }
 }
 
 static void
 multiply (Matmul *op)
 {
-  op->n_pieces = (size_t) op->n_chunks_in_all * op->n_tiles;
+  op->n_pieces =
+      (size_t) op->n_chunks_in_all * ((op->n_rows - 1) / ROW_TILE + 1);
   op->n_streams =
       MIN (MAX_STREAMS, bn_cpu_get_n_threads (&op->backend->parent));
-  if (op->n_tiles > 1)
-    op->n_streams = 1;
   for (uint32_t i = 0; i < op->n_streams; i++)
     op->next[i] = (int) stream_begin (op, i);
   bn_thread_pool_run (op->backend->pool, op->n_pieces, 1, multiply_pieces, op);
@@ -334,8 +324,6 @@ bn_cpu_matmul (BnBackend *backend, const BnResults *results,
         .acts = self->acts,
         .act_stride = bn_act_size (act, n_cols),
         .n_rows = n_rows,
-        .n_tiles = (n_rows - 1) / ROW_TILE + 1,
-        .band_tiles = bn_cpu_get_n_threads (backend),
         .results = results};
     uint32_t offset = 0;
 

@@ -307,8 +307,8 @@ test_layers (void)
 {
   static const char *const tests[] = {
       "pp20", "tg5", "tg5x3", "pp20", "tg5", "tg5x3"};
-  static const char *const parts[] = {"embed", "qkv", "store",
-      "attention", "output", "gate-up", "down", "head"};
+  static const char *const parts[] = {"embed", "qkv", "store", "attention",
+      "output", "gate-up", "down", "head"};
   g_auto (TestOutcome) outcome =
       test_spawn_line ("bench --layers -p 20 -n 5 -t 1,2 -S 1,3 -r 3 --json");
   g_auto (TestOutcome) table =
