@@ -40,10 +40,11 @@ typedef struct {
   uint32_t n_rows;
 
   const BnResults *results;
+  BnUse use; /* that the pieces make of them */
   uint32_t n_linears;
   const BnLinear *linears[MAX_LINEARS];
-  uint32_t offset[MAX_LINEARS]; /* of its results in a row */
-  uint32_t chunk[MAX_LINEARS];  /* weight rows of a piece */
+  float *y[MAX_LINEARS];       /* where its results go */
+  uint32_t chunk[MAX_LINEARS]; /* weight rows of a piece */
   uint32_t n_chunks[MAX_LINEARS];
   uint32_t n_chunks_in_all;
   gboolean is_last; /* what is to be activated is complete with these */
@@ -77,7 +78,6 @@ prepare_rows (size_t begin, size_t end, uint32_t worker, void *data)
 typedef struct {
   uint32_t begin, end;
   uint32_t act, n_acts;
-  float *y;       /* results of the first activation row */
   float *scratch; /* of the worker */
 } Piece;
 
@@ -104,11 +104,18 @@ multiply_rows (const Matmul *op, const BnLinear *linear, float *y,
   finish_rows (linear, y, y_stride, piece);
 }
 
+/* Where results of the first activation row go. */
+static float *
+find_results (const Matmul *op, uint32_t i, const Piece *piece)
+{
+  return op->y[i] + piece->act * op->results->stride;
+}
+
 /* Asks for the numbers that the results are added to. */
 static void
 fetch_results (const Matmul *op, const Piece *piece)
 {
-  const char *y = (const char *) (piece->y + piece->begin);
+  const char *y = (const char *) (find_results (op, 0, piece) + piece->begin);
   const size_t size = (piece->end - piece->begin) * sizeof (float);
 
   for (uint32_t i = 0; i < piece->n_acts; i++) {
@@ -127,7 +134,7 @@ add_piece (const Matmul *op, const Piece *piece)
   multiply_rows (op, op->linears[0], piece->scratch - piece->begin, n, piece);
   for (uint32_t i = 0; i < piece->n_acts; i++)
     op->backend->kernels->add (
-        piece->y + i * op->results->stride + piece->begin,
+        find_results (op, 0, piece) + i * op->results->stride + piece->begin,
         piece->scratch + i * n, n);
 }
 
@@ -162,27 +169,26 @@ activate_piece (const Matmul *op, const Piece *piece)
   const uint32_t last = op->n_linears - 1;
   const uint32_t n = piece->end - piece->begin;
   const size_t stride = op->results->stride;
+  float *y = op->results->y + piece->act * stride;
 
   if (!op->is_last || !is_gated || last > 0)
-    multiply_rows (op, op->linears[0], piece->y, stride, piece);
+    multiply_rows (op, op->linears[0], y, stride, piece);
   if (!op->is_last)
     return;
   if (is_gated)
     multiply_rows (
         op, op->linears[last], piece->scratch - piece->begin, n, piece);
   for (uint32_t i = 0; i < piece->n_acts; i++)
-    activate (op, piece->y + i * stride + piece->begin, piece->scratch + i * n,
-        op->offset[last] == 0, n);
+    activate (op, y + i * stride + piece->begin, piece->scratch + i * n,
+        op->y[last] == op->results->y, n);
 }
 
 static void
 multiply_piece (const Matmul *op, size_t index, uint32_t worker)
 {
-  const BnResults *results = op->results;
   const uint32_t act = (uint32_t) (index / op->n_chunks_in_all) * ROW_TILE;
   Piece piece = {.act = act,
       .n_acts = MIN (ROW_TILE, op->n_rows - act),
-      .y = results->y + act * results->stride,
       .scratch = op->backend->rows + worker * op->backend->row_cols};
   uint32_t chunk = (uint32_t) (index % op->n_chunks_in_all);
   uint32_t i = 0;
@@ -191,10 +197,10 @@ multiply_piece (const Matmul *op, size_t index, uint32_t worker)
     chunk -= op->n_chunks[i++];
   piece.begin = chunk * op->chunk[i];
   piece.end = MIN (piece.begin + op->chunk[i], op->linears[i]->matrix.n_rows);
-  switch (results->use) {
+  switch (op->use) {
     case BN_USE_STORE:
-      multiply_rows (
-          op, op->linears[i], piece.y + op->offset[i], results->stride, &piece);
+      multiply_rows (op, op->linears[i], find_results (op, i, &piece),
+          op->results->stride, &piece);
       break;
     case BN_USE_ADD:
       add_piece (op, &piece);
@@ -255,7 +261,7 @@ get_row_tile (const Matmul *op, uint32_t i)
 {
   uint32_t tile = ACTIVATION_TILE;
 
-  if (op->results->use != BN_USE_ACTIVATE)
+  if (op->use != BN_USE_ACTIVATE)
     return op->linears[i]->ops->row_tile;
   for (i = 0; i < op->n_linears; i++) /* they are powers of two */
     tile = MAX (tile, op->linears[i]->ops->row_tile);
@@ -280,7 +286,7 @@ choose_chunk (const Matmul *op, uint32_t i)
   if (op->n_rows <= ROW_TILE)
     rows = MIN (rows, matrix->n_rows / (n_threads * PIECES_PER_THREAD));
   rows = MAX (rows, smallest);
-  if (op->results->use != BN_USE_STORE)
+  if (op->use != BN_USE_STORE)
     rows = MIN (rows, (uint32_t) op->backend->row_cols / n_acts);
   return MAX (1, rows / tile) * tile;
 }
@@ -289,7 +295,7 @@ static void
 cut_products (Matmul *op)
 {
   /* gate and up are cut as one */
-  const uint32_t n = op->results->use == BN_USE_ACTIVATE ? 1 : op->n_linears;
+  const uint32_t n = op->use == BN_USE_ACTIVATE ? 1 : op->n_linears;
 
   for (uint32_t i = 0; i < n; i++) {
     op->chunk[i] = choose_chunk (op, i);
@@ -313,6 +319,10 @@ bn_cpu_matmul (BnBackend *backend, const BnResults *results,
 {
   BnCpuBackend *self = bn_cpu_backend (backend);
   const uint32_t n_cols = linears[0]->matrix.n_cols;
+  /* A single row waits for memory: gate and up are streams of their own. */
+  const gboolean is_row = results->use == BN_USE_ACTIVATE && n_rows == 1
+                          && n_linears == 2
+                          && linears[0]->ops->act == linears[1]->ops->act;
   uint32_t n_done = 0;
 
   g_assert (n_linears <= MAX_LINEARS);
@@ -324,15 +334,16 @@ bn_cpu_matmul (BnBackend *backend, const BnResults *results,
         .acts = self->acts,
         .act_stride = bn_act_size (act, n_cols),
         .n_rows = n_rows,
-        .results = results};
-    uint32_t offset = 0;
+        .results = results,
+        .use = is_row ? BN_USE_STORE : results->use};
+    float *y = results->y;
 
     for (uint32_t i = 0; i < n_linears; i++) {
       if (linears[i]->ops->act == (BnAct) act) {
         op.linears[op.n_linears] = linears[i];
-        op.offset[op.n_linears++] = offset;
+        op.y[op.n_linears++] = is_row && i > 0 ? self->rows : y;
       }
-      offset += linears[i]->matrix.n_rows;
+      y += linears[i]->matrix.n_rows;
     }
     if (op.n_linears == 0 || bn_cpu_is_aborted (self))
       continue;
@@ -346,5 +357,7 @@ bn_cpu_matmul (BnBackend *backend, const BnResults *results,
     }
     cut_products (&op);
     multiply (&op);
+    if (is_row && op.is_last)
+      activate (&op, results->y, self->rows, FALSE, linears[0]->matrix.n_rows);
   }
 }
