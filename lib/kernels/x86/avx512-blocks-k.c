@@ -1,56 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Products of the types in blocks of 256 with AVX-512, packed in tiles of
- * sixteen rows (avx512-blocks.h).
+ * sixteen rows (avx512-blocks.h, avx512-tiles-k.h).
  *
- * A block of a tile:
- *
- *   codes of columns 0..31 | codes of 32..63 | ... | scales | d | dmin
- *
- * codes as four bits (Q4_K, Q5_K, Q6_K) or two (Q2_K, Q3_K, TQ1_0, TQ2_0) with
- * what is left of them behind; scales as bytes: where a scale is for sixteen
- * columns, the two of 32 columns side by side for each row, else the eight
- * scales and then the eight minima.
- *
- * Sums of code * q are scaled and added as integers, and what a zero point or
- * a minimum takes out is a product of the scales with the sums of sixteen
- * activations, also in integers: as exact as the C version. */
-#include "avx512-blocks.h"
+ * The codes of a block of a tile are those of columns 0..31, of 32..63 and so
+ * on, as four bits (Q4_K, Q5_K, Q6_K) or two (Q2_K, Q3_K, TQ1_0, TQ2_0), with
+ * what is left of them behind. */
+#include "avx512-tiles-k.h"
 
-enum {
-  N_SUBS = BN_QK_K / SUB_COLS,
-  SCALE_BYTES = 256,
-  D_BYTES = 64,
-  PREFETCH_BLOCKS = 2,
-  CODE_BIT_BYTES = BN_QK_K * TILE_ROWS / 8, /* a bit of all codes */
-};
-
-/* How the scales of a block are meant. */
-typedef enum {
-  SCALES_NONE, /* all 1; the zero point is 1 */
-  SCALES_MIN,  /* d * scale * code - dmin * min, for 32 columns */
-  SCALES_MIN_16,
-  SCALES_ZERO_16, /* d * scale * (code - zero) */
-} Scales;
-
-/* What is known of a type when the body is compiled. */
-typedef struct {
-  void (*load) (__m512i codes[N_VECTORS], const uint8_t *block, int sub);
-  int code_bytes; /* of a block of a tile */
-  Scales scales;
-  int zero;
-} Type;
-
-BN_INLINE int
-scale_bytes (const Type type)
-{
-  return type.scales == SCALES_NONE ? 0 : SCALE_BYTES;
-}
-
-BN_INLINE size_t
-block_bytes (const Type type)
-{
-  return (size_t) type.code_bytes + (size_t) scale_bytes (type) + D_BYTES;
-}
+enum { PREFETCH_BLOCKS = 2 };
 
 BN_INLINE void
 load_4_bits (__m512i codes[N_VECTORS], const uint8_t *block, int sub)
@@ -111,158 +68,24 @@ load_3_bits (__m512i codes[N_VECTORS], const uint8_t *block, int sub)
   add_bits (codes, block + 128 * N_SUBS + 64 * sub, 4);
 }
 
-/* ---- the body ---- */
-
-/* The two scales of each row for 32 columns, as pairs of int16. */
-BN_INLINE __m512i
-load_pairs (const uint8_t *scales, int sub, const Scales kind)
-{
-  __m256i bytes = load_256 (scales + 32 * sub);
-
-  if (kind == SCALES_MIN_16) /* scale below, minimum above */
-    return _mm512_and_si512 (
-        _mm512_cvtepu8_epi16 (bytes), _mm512_set1_epi16 (15));
-  return _mm512_cvtepi8_epi16 (bytes);
-}
-
-/* What the sums of sixteen activations are multiplied with, in pairs. */
-BN_INLINE __m512i
-load_correction (const uint8_t *scales, int sub, const Scales kind)
-{
-  __m512i mins;
-
-  switch (kind) {
-    case SCALES_NONE:
-      return _mm512_set1_epi16 (1);
-    case SCALES_MIN:
-      mins =
-          _mm512_cvtepu8_epi32 (load_128 (scales + TILE_ROWS * (N_SUBS + sub)));
-      return _mm512_or_si512 (mins, _mm512_slli_epi32 (mins, 16));
-    case SCALES_MIN_16:
-      return _mm512_srli_epi16 (
-          _mm512_cvtepu8_epi16 (load_256 (scales + 32 * sub)), 4);
-    default:
-      return load_pairs (scales, sub, kind);
-  }
-}
-
-/* sum += scale * (sums of 32 columns of one activation row) */
-BN_INLINE __m512i
-add_scaled (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
-    const __m512i scales[2], const Scales kind, const int n_bits)
-{
-  const __m512i zero = _mm512_setzero_si512 ();
-  __m512i first = add_products (zero, codes, q, 0, 4, n_bits);
-
-  if (kind == SCALES_NONE)
-    return _mm512_add_epi32 (sum, add_products (first, codes, q, 4, 4, n_bits));
-  __m512i second = add_products (zero, codes, q, 4, 4, n_bits);
-  if (kind == SCALES_MIN)
-    return _mm512_add_epi32 (
-        sum, _mm512_mullo_epi32 (_mm512_add_epi32 (first, second), scales[0]));
-  sum = _mm512_add_epi32 (sum, _mm512_mullo_epi32 (first, scales[0]));
-  return _mm512_add_epi32 (sum, _mm512_mullo_epi32 (second, scales[1]));
-}
-
+/* n_tiles tiles with n_acts activation rows, of which n_rows rows exist. */
 BN_INLINE void
-load_scales (
-    __m512i values[2], const uint8_t *scales, int sub, const Scales kind)
+multiply_tiles (float *y, size_t y_stride, const uint8_t *block,
+    uint32_t n_rows, const Acts *acts, const uint32_t n_acts, const Type type,
+    const int n_tiles)
 {
-  if (kind == SCALES_NONE)
-    return;
-  if (kind == SCALES_MIN) {
-    values[0] = _mm512_cvtepu8_epi32 (load_128 (scales + TILE_ROWS * sub));
-    return;
-  }
-  __m512i pairs = load_pairs (scales, sub, kind);
-  values[0] = _mm512_srai_epi32 (_mm512_slli_epi32 (pairs, 16), 16);
-  values[1] = _mm512_srai_epi32 (pairs, 16);
-}
+  const size_t tile_bytes = acts->n_blocks * block_bytes (type);
+  __m512 sums[MAX_ACTS][MAX_TILES];
 
-/* A block's integers to floats, added to the sums of one activation row. */
-BN_INLINE __m512
-finish_block (__m512 sum, __m512i integers, const __m512i corrections[N_SUBS],
-    const BnActQ8_K *act, const uint8_t *d, const Type type)
-{
-  __m512 scale = _mm512_cvtph_ps (load_256 (d)), result;
-  __m512i taken = _mm512_setzero_si512 ();
-
-#pragma GCC unroll 8
-  for (int sub = 0; sub < N_SUBS; sub++)
-    taken = add_pairs (taken, corrections[sub],
-        _mm512_set1_epi32 (
-            (int) bn_load_u32 ((const uint8_t *) (act->sums + 2 * sub))));
-  if (type.scales == SCALES_MIN || type.scales == SCALES_MIN_16) {
-    __m512 min = _mm512_cvtph_ps (load_256 (d + 32));
-    result = _mm512_fnmadd_ps (min, _mm512_cvtepi32_ps (taken),
-        _mm512_mul_ps (scale, _mm512_cvtepi32_ps (integers)));
-  } else {
-    taken = _mm512_mullo_epi32 (taken, _mm512_set1_epi32 (type.zero));
-    result = _mm512_mul_ps (
-        scale, _mm512_cvtepi32_ps (_mm512_sub_epi32 (integers, taken)));
-  }
-  return _mm512_fmadd_ps (result, _mm512_set1_ps (act->d), sum);
-}
-
-typedef struct {
-  const uint8_t *acts;
-  size_t act_stride;
-  uint32_t n_blocks;
-} Acts;
-
-BN_INLINE const BnActQ8_K *
-act_block (const Acts *acts, uint32_t i, uint32_t b)
-{
-  return (const BnActQ8_K *) (const void *) (acts->acts + i * acts->act_stride)
-         + b;
-}
-
-/* The parts of a block are read side by side, which the processor does not take
- * for one stream: asks for an eighth of the block some blocks ahead. */
-BN_INLINE void
-prefetch_lines (const uint8_t *block, int sub, const Type type)
-{
-  const size_t line = 64, n = (block_bytes (type) / N_SUBS + line - 1) / line;
-  const size_t distance = PREFETCH_BLOCKS * block_bytes (type);
-
-#pragma GCC unroll 8
-  for (size_t i = 0; i < n; i++)
-    prefetch (block, distance + ((size_t) sub * n + i) * line);
-}
-
-/* A tile with n_acts activation rows. */
-BN_INLINE void
-multiply_tile (__m512 *sums, const uint8_t *block, const Acts *acts,
-    const uint32_t n_acts, const Type type)
-{
-  __m512i integers[MAX_ACTS];
-
-  for (uint32_t i = 0; i < n_acts; i++)
-    sums[i] = _mm512_setzero_ps ();
+  clear_sums (sums, n_acts, n_tiles);
   for (uint32_t b = 0; b < acts->n_blocks; b++, block += block_bytes (type)) {
-    const uint8_t *scales = block + type.code_bytes;
-    __m512i corrections[N_SUBS];
+    const Ahead ahead = {block + PREFETCH_BLOCKS * block_bytes (type),
+        block_bytes (type), tile_bytes};
 
-    for (uint32_t i = 0; i < n_acts; i++)
-      integers[i] = _mm512_setzero_si512 ();
-    for (int sub = 0; sub < N_SUBS; sub++) {
-      __m512i codes[N_VECTORS], values[2] = {0};
-
-      prefetch_lines (block, sub, type);
-      type.load (codes, block, sub);
-      load_scales (values, scales, sub, type.scales);
-      for (uint32_t i = 0; i < n_acts; i++)
-        integers[i] = add_scaled (integers[i], codes,
-            act_block (acts, i, b)->qs + SUB_COLS * sub, values, type.scales,
-            type.code_bytes / CODE_BIT_BYTES);
-    }
-#pragma GCC unroll 8
-    for (int sub = 0; sub < N_SUBS; sub++)
-      corrections[sub] = load_correction (scales, sub, type.scales);
-    for (uint32_t i = 0; i < n_acts; i++)
-      sums[i] = finish_block (sums[i], integers[i], corrections,
-          act_block (acts, i, b), scales + scale_bytes (type), type);
+    multiply_block (
+        sums, block, tile_bytes, acts, b, n_acts, ahead, type, n_tiles);
   }
+  store_sums (y, y_stride, sums, n_rows, n_acts, n_tiles);
 }
 
 BN_INLINE void
@@ -272,21 +95,26 @@ matmul (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
 {
   Acts a = {acts, act_stride, w->n_cols / BN_QK_K};
   size_t tile_bytes = a.n_blocks * block_bytes (type);
-  __m512 sums[MAX_ACTS];
 
   for (uint32_t first = 0, n; first < n_acts; first += n) {
+    int n_tiles;
+
     n = n_acts - first < MAX_ACTS ? n_acts - first : MAX_ACTS;
     a.acts = (const uint8_t *) acts + first * act_stride;
-    for (uint32_t row = row_begin; row < row_end; row += TILE_ROWS) {
+    for (uint32_t row = row_begin; row < row_end;
+         row += TILE_ROWS * (uint32_t) n_tiles) {
       const uint8_t *tile =
           (const uint8_t *) w->data + row / TILE_ROWS * tile_bytes;
+      const uint32_t n_rows = row_end - row;
+      float *out = y + first * y_stride + row;
 
+      n_tiles = n > 1 && n_rows > TILE_ROWS ? MAX_TILES : 1;
       if (n == 1)
-        multiply_tile (sums, tile, &a, 1, type);
+        multiply_tiles (out, y_stride, tile, n_rows, &a, 1, type, 1);
+      else if (n_tiles == 1)
+        multiply_tiles (out, y_stride, tile, n_rows, &a, n, type, 1);
       else
-        multiply_tile (sums, tile, &a, n, type);
-      for (uint32_t i = 0; i < n; i++)
-        store_rows (y + (first + i) * y_stride + row, sums[i], row_end - row);
+        multiply_tiles (out, y_stride, tile, n_rows, &a, n, type, MAX_TILES);
     }
   }
 }

@@ -64,10 +64,10 @@ load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
 
 /* One block of sixteen rows with one activation row. */
 BN_INLINE __m512
-add_block (__m512 sum, const __m512i codes[N_VECTORS], __m512 d, __m512 m,
+add_block (__m512 sum, __m512i codes[][N_VECTORS], __m512 d, __m512 m,
     const uint8_t *acts, uint32_t b, const Type type)
 {
-  __m512i products = _mm512_setzero_si512 ();
+  __m512i products[1] = {0};
   const int8_t *q;
   float da;
 
@@ -80,11 +80,11 @@ add_block (__m512 sum, const __m512i codes[N_VECTORS], __m512 d, __m512 m,
     const BnActQ8_0 *act = (const BnActQ8_0 *) (const void *) acts + b;
     q = act->qs;
     da = load_f16 (&act->d);
-    products = _mm512_set1_epi32 (-type.zero * act->sum);
+    products[0] = _mm512_set1_epi32 (-type.zero * act->sum);
   }
-  products = add_products (
-      products, codes, q, 0, N_VECTORS, type.code_bytes / LINE_BYTES);
-  return _mm512_fmadd_ps (_mm512_mul_ps (d, _mm512_cvtepi32_ps (products)),
+  add_products (
+      products, codes, q, 0, N_VECTORS, type.code_bytes / LINE_BYTES, 1);
+  return _mm512_fmadd_ps (_mm512_mul_ps (d, _mm512_cvtepi32_ps (products[0])),
       _mm512_set1_ps (da), sum);
 }
 
@@ -98,7 +98,7 @@ multiply_tile (__m512 *sums, const uint8_t *tile, const uint8_t *acts,
   for (uint32_t i = 0; i < n_acts; i++)
     sums[i] = _mm512_setzero_ps ();
   for (uint32_t b = 0; b < n_blocks; b++, codes_at += type.code_bytes) {
-    __m512i codes[N_VECTORS];
+    __m512i codes[1][N_VECTORS];
     __m512 d = _mm512_cvtph_ps (load_256 (tile)), m = d;
 
     tile += D_BYTES;
@@ -109,7 +109,7 @@ multiply_tile (__m512 *sums, const uint8_t *tile, const uint8_t *acts,
 #pragma GCC unroll 8
     for (int i = 0; i < type.code_bytes; i += LINE_BYTES)
       prefetch (codes_at, PREFETCH_BYTES + (size_t) i);
-    type.load (codes, codes_at);
+    type.load (codes[0], codes_at);
     for (uint32_t i = 0; i < n_acts; i++)
       sums[i] =
           add_block (sums[i], codes, d, m, acts + i * act_stride, b, type);

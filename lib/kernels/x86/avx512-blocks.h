@@ -24,6 +24,7 @@ enum {
   TILE_ROWS = 16,
   SUB_COLS = 32, /* columns whose codes are in registers at a time */
   N_VECTORS = 8, /* of codes for them */
+  MAX_TILES = 2, /* that are multiplied side by side */
   MAX_ACTS = 64, /* activation rows for which codes are unpacked once */
 };
 
@@ -66,29 +67,42 @@ add_wide (__m512i sum, __m512i pairs, const int factor)
 
 #endif
 
-/* Sums of vectors [first, first + n) with their activations, added to sum. */
-BN_INLINE __m512i
-add_products (__m512i sum, const __m512i codes[N_VECTORS], const int8_t *q,
-    const int first, const int n, const int n_bits)
+/* Sums of vectors [first, first + n) of each tile with their activations,
+ * added to sums. */
+BN_INLINE void
+add_products (__m512i *sums, __m512i codes[][N_VECTORS], const int8_t *q,
+    const int first, const int n, const int n_bits, const int n_tiles)
 {
 #ifdef __AVX512VNNI__
 #pragma GCC unroll 8
-  for (int k = first; k < first + n; k++)
-    sum = _mm512_dpbusd_epi32 (sum, codes[k], four_acts (q + 4 * k));
+  for (int k = first; k < first + n; k++) {
+    const __m512i a = four_acts (q + 4 * k);
+
+#pragma GCC unroll 2
+    for (int t = 0; t < n_tiles; t++)
+      sums[t] = _mm512_dpbusd_epi32 (sums[t], codes[t][k], a);
+  }
 #else
   const int run = n_bits == 6 ? 2 : 4;
 
+#pragma GCC unroll 2
+  for (int t = 0; t < n_tiles; t++) {
+    __m512i sum = sums[t];
+
 #pragma GCC unroll 4
-  for (int k = first; k < first + n; k += run) {
-    if (n_bits <= 6) {
-      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 0, 0), 1);
-    } else { /* by halves, which cannot saturate */
-      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 15, 0), 1);
-      sum = add_wide (sum, sum_pairs (codes + k, q + 4 * k, run, 15, 4), 16);
+    for (int k = first; k < first + n; k += run) {
+      const __m512i *c = codes[t] + k;
+
+      if (n_bits <= 6) {
+        sum = add_wide (sum, sum_pairs (c, q + 4 * k, run, 0, 0), 1);
+      } else { /* by halves, which cannot saturate */
+        sum = add_wide (sum, sum_pairs (c, q + 4 * k, run, 15, 0), 1);
+        sum = add_wide (sum, sum_pairs (c, q + 4 * k, run, 15, 4), 16);
+      }
     }
+    sums[t] = sum;
   }
 #endif
-  return sum;
 }
 
 /* sum + the products of pairs of int16 */
