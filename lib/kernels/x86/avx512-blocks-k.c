@@ -79,8 +79,11 @@ multiply_tiles (float *y, size_t y_stride, const uint8_t *block,
 
   clear_sums (sums, n_acts, n_tiles);
   for (uint32_t b = 0; b < acts->n_blocks; b++, block += block_bytes (type)) {
-    const Ahead ahead = {block + PREFETCH_BLOCKS * block_bytes (type),
+    Ahead ahead = {block + PREFETCH_BLOCKS * block_bytes (type),
         block_bytes (type), tile_bytes};
+
+    if (b + PREFETCH_BLOCKS >= acts->n_blocks) /* behind the last tile */
+      ahead.first += (size_t) (n_tiles - 1) * tile_bytes;
 
     multiply_block (
         sums, block, tile_bytes, acts, b, n_acts, ahead, type, n_tiles);

@@ -213,11 +213,104 @@ turn_tq2_0 (uint8_t *out, Rows rows)
   store_high_halves (out + CODE_BYTES (2), v[3]);
 }
 
+/* ---- one activation row ---- */
+
+#ifdef __AVX512VNNI__
+
+/* Q6_K, the usual type of an output matrix, waits for the memory, which gives
+ * more where rows are read one after the other. Lane i of a vector of products
+ * has columns 4i to 4i + 3, so a scale is for four lanes. A lane is at most
+ * 4 * 63 * 128 < 2^15: lanes of two vectors become 16-bit numbers of one, which
+ * vpdpwssd multiplies with the scales. What the zero point takes out is one
+ * such product more. */
+enum {
+  HALF_COLS = 128,
+  VECTOR_COLS = 64,
+  ZERO_POINT = 32,
+  PREFETCH_BYTES = 4096,
+};
+
+/* The codes of half a block: low four bits from ql, two more from qh. */
+BN_INLINE void
+load_half_q6_k (__m512i codes[2], const uint8_t ql[64], const uint8_t qh[32])
+{
+  const __m512i low = _mm512_set1_epi8 (15), high = _mm512_set1_epi8 (0x30);
+  const __m512i left =
+      _mm512_inserti64x4 (_mm512_set1_epi16 (4), _mm256_set1_epi16 (2), 1);
+  const __m512i right =
+      _mm512_inserti64x4 (_mm512_setzero_si512 (), _mm256_set1_epi16 (2), 1);
+  __m512i nibbles = _mm512_loadu_si512 (ql);
+  __m512i bits = _mm512_broadcast_i64x4 (load_256 (qh));
+
+  codes[0] = _mm512_ternarylogic_epi32 (_mm512_and_si512 (nibbles, low),
+      _mm512_sllv_epi16 (bits, left), high, 0xf8);
+  codes[1] = _mm512_ternarylogic_epi32 (
+      _mm512_and_si512 (_mm512_srli_epi16 (nibbles, 4), low),
+      _mm512_srlv_epi16 (bits, right), high, 0xf8);
+}
+
+/* Half a block with its activations, added to sum. Scales are in the order in
+ * which vpackssdw leaves the products: 4 lanes of the one vector, 4 of the
+ * other ... */
+BN_INLINE __m512i
+add_half_q6_k (__m512i sum, const BnBlockQ6_K *block, const int8_t *q,
+    __m256i scales, const int half)
+{
+  const __m512i order = _mm512_add_epi16 (
+      _mm512_set_epi16 (7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5,
+          5, 1, 1, 1, 1, 4, 4, 4, 4, 0, 0, 0, 0),
+      _mm512_set1_epi16 ((short) (8 * half)));
+  const __m512i zero = _mm512_setzero_si512 ();
+  __m512i codes[2], p[2];
+
+  load_half_q6_k (codes, block->ql + 64 * half, block->qh + 32 * half);
+#pragma GCC unroll 2
+  for (int k = 0; k < 2; k++)
+    p[k] = _mm512_dpbusd_epi32 (zero, codes[k],
+        _mm512_loadu_si512 (q + HALF_COLS * half + VECTOR_COLS * k));
+  return _mm512_dpwssd_epi32 (sum, _mm512_packs_epi32 (p[0], p[1]),
+      _mm512_permutexvar_epi16 (order, _mm512_castsi256_si512 (scales)));
+}
+
+static float
+dot_q6_k (const uint8_t *row, const BnActQ8_K *act, uint32_t n_blocks)
+{
+  const BnBlockQ6_K *block = (const BnBlockQ6_K *) row;
+  float sum = 0;
+
+  for (uint32_t b = 0; b < n_blocks; b++, block++, act++) {
+    const __m256i scales = _mm256_cvtepi8_epi16 (load_128 (block->scales));
+    __m512i integers = _mm512_zextsi256_si512 (_mm256_madd_epi16 (
+        _mm256_mullo_epi16 (scales, _mm256_set1_epi16 (-ZERO_POINT)),
+        load_256 (act->sums)));
+    __m256i halves;
+
+#pragma GCC unroll 4
+    for (size_t i = 0; i < sizeof *block; i += LINE_BYTES)
+      prefetch (block, PREFETCH_BYTES + i);
+    integers = add_half_q6_k (integers, block, act->qs, scales, 0);
+    integers = add_half_q6_k (integers, block, act->qs, scales, 1);
+    halves = _mm256_add_epi32 (_mm512_castsi512_si256 (integers),
+        _mm512_extracti64x4_epi64 (integers, 1));
+    /* as finish_block() has it */
+    sum = _mm_cvtss_f32 (_mm_fmadd_ss (
+        _mm_set_ss (load_f16 (block->d) * (float) sum_i32 (halves)),
+        _mm_set_ss (act->d), _mm_set_ss (sum)));
+  }
+  return sum;
+}
+
+#else
+#define dot_q6_k NULL
+#endif
+
 /* ---- the body ---- */
 
 typedef struct {
   void (*turn) (uint8_t *out, Rows rows);
   size_t block_size;
+  /* A row with one activation row, where that is quicker. */
+  float (*dot) (const uint8_t *row, const BnActQ8_K *act, uint32_t n_blocks);
 } File;
 
 /* What comes behind these rows, in the order in which it lies: as much of it
@@ -264,6 +357,12 @@ matmul (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   Acts a = {acts, act_stride, w->n_cols / BN_QK_K};
   const size_t row_size = a.n_blocks * file.block_size;
 
+  if (n_acts == 1 && file.dot) {
+    for (uint32_t row = row_begin; row < row_end; row++)
+      y[row] = file.dot ((const uint8_t *) w->data + row * row_size,
+          act_block (&a, 0, 0), a.n_blocks);
+    return;
+  }
   for (uint32_t first = 0, n; first < n_acts; first += n) {
     uint32_t n_rows;
 
@@ -285,23 +384,23 @@ matmul (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   }
 }
 
-#define DEFINE_MATMUL(name, Block, load, n_bits, scales, zero)                 \
+#define DEFINE_MATMUL(name, Block, load, n_bits, scales, zero, dot)            \
   static void matmul_##name (float *y, size_t y_stride, const BnMatrix *w,     \
       uint32_t row_begin, uint32_t row_end, const void *acts,                  \
       size_t act_stride, uint32_t n_acts)                                      \
   {                                                                            \
     const Type type = {load, CODE_BYTES (n_bits), scales, zero};               \
-    const File file = {turn_##name, sizeof (Block)};                           \
+    const File file = {turn_##name, sizeof (Block), dot};                      \
     matmul (y, y_stride, w, row_begin, row_end, acts, act_stride, n_acts,      \
         type, file);                                                           \
   }
 
-DEFINE_MATMUL (q2_k, BnBlockQ2_K, load_2_bits, 2, SCALES_MIN_16, 0)
-DEFINE_MATMUL (q3_k, BnBlockQ3_K, load_3_bits, 3, SCALES_ZERO_16, 4)
-DEFINE_MATMUL (q4_k, BnBlockQ4_K, load_4_bits, 4, SCALES_MIN, 0)
-DEFINE_MATMUL (q5_k, BnBlockQ5_K, load_5_bits, 5, SCALES_MIN, 0)
-DEFINE_MATMUL (q6_k, BnBlockQ6_K, load_6_bits, 6, SCALES_ZERO_16, 32)
-DEFINE_MATMUL (tq2_0, BnBlockTQ2_0, load_2_bits, 2, SCALES_NONE, 1)
+DEFINE_MATMUL (q2_k, BnBlockQ2_K, load_2_bits, 2, SCALES_MIN_16, 0, NULL)
+DEFINE_MATMUL (q3_k, BnBlockQ3_K, load_3_bits, 3, SCALES_ZERO_16, 4, NULL)
+DEFINE_MATMUL (q4_k, BnBlockQ4_K, load_4_bits, 4, SCALES_MIN, 0, NULL)
+DEFINE_MATMUL (q5_k, BnBlockQ5_K, load_5_bits, 5, SCALES_MIN, 0, NULL)
+DEFINE_MATMUL (q6_k, BnBlockQ6_K, load_6_bits, 6, SCALES_ZERO_16, 32, dot_q6_k)
+DEFINE_MATMUL (tq2_0, BnBlockTQ2_0, load_2_bits, 2, SCALES_NONE, 1, NULL)
 
 #define OPS(name)                                                              \
   (BnMatmulOps)                                                                \

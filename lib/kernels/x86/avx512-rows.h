@@ -17,7 +17,7 @@ enum {
   PIECE_BYTES = 16,
   PIECE_VECTORS = 4,
   LINE_BYTES = 64,
-  RANGE_ROWS = 64, /* of a call, or few of them are asked for in time */
+  RANGE_ROWS = MAX_TILES * TILE_ROWS,
 };
 
 /* Rows of a tile: stride bytes apart, or 0 for sixteen times the same row. */
