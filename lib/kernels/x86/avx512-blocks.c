@@ -7,7 +7,7 @@
  * with d and m as halves of sixteen rows and codes as four bits (Q4), four and
  * a fifth (Q5) or eight. The zero point is taken out by starting the sums at
  * what it comes to: a sum of activations is part of their block. */
-#include "avx512-blocks.h"
+#include "avx512-tiles.h"
 
 enum {
   D_BYTES = 32,          /* of sixteen rows */
@@ -18,19 +18,13 @@ enum {
 typedef struct {
   void (*load) (__m512i codes[N_VECTORS], const uint8_t *data);
   int code_bytes; /* of a block of a tile */
-  int zero;       /* what stands for 0; -1: there is a minimum */
+  Codes codes;
 } Type;
-
-BN_INLINE int
-has_min (const Type type)
-{
-  return type.zero < 0;
-}
 
 BN_INLINE size_t
 scale_bytes (uint32_t n_blocks, const Type type)
 {
-  size_t bytes = (size_t) n_blocks * D_BYTES * (has_min (type) ? 2 : 1);
+  size_t bytes = (size_t) n_blocks * D_BYTES * (has_min (type.codes) ? 2 : 1);
 
   return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
 }
@@ -62,32 +56,6 @@ load_8_bits (__m512i codes[N_VECTORS], const uint8_t *data)
     codes[k] = _mm512_loadu_si512 (data + 64 * k);
 }
 
-/* One block of sixteen rows with one activation row. */
-BN_INLINE __m512
-add_block (__m512 sum, __m512i codes[][N_VECTORS], __m512 d, __m512 m,
-    const uint8_t *acts, uint32_t b, const Type type)
-{
-  __m512i products[1] = {0};
-  const int8_t *q;
-  float da;
-
-  if (has_min (type)) {
-    const BnActQ8_1 *act = (const BnActQ8_1 *) (const void *) acts + b;
-    q = act->qs;
-    da = act->d;
-    sum = _mm512_fmadd_ps (m, _mm512_set1_ps (act->s), sum);
-  } else {
-    const BnActQ8_0 *act = (const BnActQ8_0 *) (const void *) acts + b;
-    q = act->qs;
-    da = load_f16 (&act->d);
-    products[0] = _mm512_set1_epi32 (-type.zero * act->sum);
-  }
-  add_products (
-      products, codes, q, 0, N_VECTORS, type.code_bytes / LINE_BYTES, 1);
-  return _mm512_fmadd_ps (_mm512_mul_ps (d, _mm512_cvtepi32_ps (products[0])),
-      _mm512_set1_ps (da), sum);
-}
-
 BN_INLINE void
 multiply_tile (__m512 *sums, const uint8_t *tile, const uint8_t *acts,
     size_t act_stride, const uint32_t n_acts, uint32_t n_blocks,
@@ -102,7 +70,7 @@ multiply_tile (__m512 *sums, const uint8_t *tile, const uint8_t *acts,
     __m512 d = _mm512_cvtph_ps (load_256 (tile)), m = d;
 
     tile += D_BYTES;
-    if (has_min (type)) {
+    if (has_min (type.codes)) {
       m = _mm512_cvtph_ps (load_256 (tile));
       tile += D_BYTES;
     }
@@ -111,8 +79,8 @@ multiply_tile (__m512 *sums, const uint8_t *tile, const uint8_t *acts,
       prefetch (codes_at, PREFETCH_BYTES + (size_t) i);
     type.load (codes[0], codes_at);
     for (uint32_t i = 0; i < n_acts; i++)
-      sums[i] =
-          add_block (sums[i], codes, d, m, acts + i * act_stride, b, type);
+      sums[i] = add_block (
+          sums[i], codes, d, m, acts + i * act_stride, b, type.codes);
   }
 }
 
@@ -219,7 +187,7 @@ pack (void *dst, const void *src, uint32_t n_cols, uint32_t row_begin,
 {
   uint32_t n_blocks = n_cols / BN_QK;
   size_t row_size = n_blocks * file_block_size;
-  size_t d_bytes = has_min (type) ? 2 * D_BYTES : D_BYTES;
+  size_t d_bytes = has_min (type.codes) ? 2 * D_BYTES : D_BYTES;
   uint8_t *tile =
       (uint8_t *) dst + row_begin / TILE_ROWS * tile_bytes (n_blocks, type);
   Parts parts;
@@ -244,7 +212,7 @@ pack (void *dst, const void *src, uint32_t n_cols, uint32_t row_begin,
 }
 
 #define DEFINE_TYPE(name, Block, n_bits, load, code_bytes, zero)               \
-  static const Type type_##name = {load, code_bytes, zero};                    \
+  static const Type type_##name = {load, code_bytes, {n_bits, zero}};          \
                                                                                \
   static size_t packed_size_##name (uint32_t n_rows, uint32_t n_cols)          \
   {                                                                            \

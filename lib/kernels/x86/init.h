@@ -21,10 +21,12 @@ void bn_quantize_init_avx512 (BnKernels *k);
 void bn_vector_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512 (BnKernels *k);
 void bn_blocks_k_init_avx512 (BnKernels *k);
+void bn_rows_init_avx512 (BnKernels *k);
 void bn_rows_k_init_avx512 (BnKernels *k);
 void bn_ternary_init_avx512 (BnKernels *k);
 void bn_blocks_init_avx512vnni (BnKernels *k);
 void bn_blocks_k_init_avx512vnni (BnKernels *k);
+void bn_rows_init_avx512vnni (BnKernels *k);
 void bn_rows_k_init_avx512vnni (BnKernels *k);
 void bn_ternary_init_avx512vnni (BnKernels *k);
 void bn_text_init_avx512vnni (BnKernels *k);
@@ -53,6 +55,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
   bn_vector_init_avx512 (k);
   bn_blocks_init_avx512 (k);
   bn_blocks_k_init_avx512 (k);
+  bn_rows_init_avx512 (k);
   bn_rows_k_init_avx512 (k);
   bn_ternary_init_avx512 (k);
   k->cpu_flags |= BN_CPU_AVX512;
@@ -61,6 +64,7 @@ bn_kernels_init_x86 (BnKernels *k, unsigned cpu_flags)
     return;
   bn_blocks_init_avx512vnni (k);
   bn_blocks_k_init_avx512vnni (k);
+  bn_rows_init_avx512vnni (k);
   bn_rows_k_init_avx512vnni (k);
   bn_ternary_init_avx512vnni (k);
   bn_text_init_avx512vnni (k);
