@@ -132,7 +132,8 @@ take_scales_q3_k (__m512i scales[4], const __m512i low[2], __m512i high)
     __m512i s = _mm512_and_si512 (
         _mm512_srli_epi16 (low[j % 2], j < 2 ? 0 : 4), _mm512_set1_epi8 (15));
 
-    s = _mm512_ternarylogic_epi32 (s, _mm512_ror_epi32 (high, (2 * j - 4) & 31),
+    s = _mm512_ternarylogic_epi32 (s,
+        _mm512_rorv_epi32 (high, _mm512_set1_epi32 ((2 * j - 4) & 31)),
         _mm512_set1_epi8 (0x30), 0xf8);
     scales[j] = _mm512_sub_epi8 (s, _mm512_set1_epi8 (32));
   }
