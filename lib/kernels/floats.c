@@ -11,6 +11,8 @@
  *   wait for one another, and what comes is asked for in the order in which it
  *   lies.
  *
+ *   Up to TILE_ACTS are multiplied with TILE_ROWS rows side by side.
+ *
  *   More wait for the multiplication. A block of PANEL_ROWS rows becomes floats
  *   once, in a panel that stays in the first level cache while all activation
  *   rows pass by, TILE_ACTS at a time, with the sums in registers:
@@ -162,24 +164,52 @@ add_sums (float *y, size_t y_stride, Floats sums[TILE_ACTS][TILE_ROWS],
   }
 }
 
-/* Columns [0, n_cols) of TILE_ROWS rows of a panel, of which n_rows are there.
- */
+/* TILE_ROWS rows of weights, stride bytes apart, of which n_rows are there; of
+ * a panel, all can be read. */
+typedef struct {
+  const uint8_t *first;
+  size_t stride;
+  uint32_t n_rows;
+  LoadWeights load;
+  size_t element_size;
+  int is_panel;
+} Tile;
+
+/* The numbers that are left at col. */
+BN_INLINE Floats
+load_last (const uint8_t *row, uint32_t col, uint32_t n_cols, const Tile tile)
+{
+  row += col * tile.element_size;
+  return tile.is_panel
+             ? tile.load (row)
+             : load_part (row, n_cols - col, tile.load, tile.element_size);
+}
+
+/* Columns [0, n_cols) of a tile. */
 BN_INLINE void
-dot_tile (float *y, size_t y_stride, const float panel[TILE_ROWS][BLOCK_COLS],
-    uint32_t n_rows, const uint8_t *acts, size_t act_stride, uint32_t n_cols,
-    int is_first, const int n_acts)
+dot_tile (float *y, size_t y_stride, const Tile tile, const uint8_t *acts,
+    size_t act_stride, uint32_t n_cols, int is_first, const int n_acts)
 {
   Floats sums[TILE_ACTS][TILE_ROWS] = {0}, a[TILE_ACTS];
+  const uint8_t *rows[TILE_ROWS];
   uint32_t col = 0;
 
+#pragma GCC unroll 4
+  for (uint32_t row = 0; row < TILE_ROWS; row++)
+    rows[row] =
+        tile.first
+        + (tile.is_panel ? row : min_u32 (row, tile.n_rows - 1)) * tile.stride;
   for (; col + FLOATS <= n_cols; col += FLOATS) {
 #pragma GCC unroll 8
     for (int i = 0; i < n_acts; i++)
       a[i] = floats_load (acts + i * act_stride + col * sizeof (float));
 #pragma GCC unroll 4
     for (int row = 0; row < TILE_ROWS; row++) {
-      const Floats w = floats_load (&panel[row][col]);
+      const Floats w = tile.load (rows[row] + col * tile.element_size);
 
+      if (!tile.is_panel)
+        prefetch_second_level (
+            rows[row] + col * tile.element_size, TILE_ROWS * tile.stride);
 #pragma GCC unroll 8
       for (int i = 0; i < n_acts; i++) {
         sums[i][row] = floats_fma (w, a[i], sums[i][row]);
@@ -194,26 +224,23 @@ dot_tile (float *y, size_t y_stride, const float panel[TILE_ROWS][BLOCK_COLS],
           n_cols - col, floats_load, sizeof (float));
 #pragma GCC unroll 4
       for (int row = 0; row < TILE_ROWS; row++)
-        sums[i][row] =
-            floats_fma (floats_load (&panel[row][col]), a[i], sums[i][row]);
+        sums[i][row] = floats_fma (
+            load_last (rows[row], col, n_cols, tile), a[i], sums[i][row]);
     }
   }
-  if (n_rows >= TILE_ROWS)
+  if (tile.n_rows >= TILE_ROWS)
     add_sums (y, y_stride, sums, TILE_ROWS, n_acts, is_first);
   else
-    add_sums (y, y_stride, sums, n_rows, n_acts, is_first);
+    add_sums (y, y_stride, sums, tile.n_rows, n_acts, is_first);
 }
 
-static void
-dot_tile_acts (float *y, size_t y_stride,
-    const float panel[TILE_ROWS][BLOCK_COLS], uint32_t n_rows,
-    const uint8_t *acts, size_t act_stride, uint32_t n_cols, int is_first,
-    uint32_t n_acts)
+BN_INLINE void
+dot_tile_acts (float *y, size_t y_stride, const Tile tile, const uint8_t *acts,
+    size_t act_stride, uint32_t n_cols, int is_first, uint32_t n_acts)
 {
 #define DOT_TILE(n)                                                            \
   case n:                                                                      \
-    dot_tile (                                                                 \
-        y, y_stride, panel, n_rows, acts, act_stride, n_cols, is_first, n);    \
+    dot_tile (y, y_stride, tile, acts, act_stride, n_cols, is_first, n);       \
     break
 
   switch (n_acts) {
@@ -281,8 +308,10 @@ multiply_panel (float *y, size_t y_stride,
         prefetch_second_level (
             next->rows, next->distance + line / next->row_lines * next->row_size
                             + line % next->row_lines * LINE);
-      dot_tile_acts (y + row, y_stride, panel + row, n_rows - row, acts,
-          act_stride, n_cols, is_first, n);
+      dot_tile_acts (y + row, y_stride,
+          (Tile){(const uint8_t *) panel[row], sizeof panel[row], n_rows - row,
+              floats_load, sizeof (float), 1},
+          acts, act_stride, n_cols, is_first, n);
     }
     acts += n * act_stride;
     y += n * y_stride;
@@ -317,6 +346,24 @@ matmul_many (float *y, size_t y_stride, const uint8_t *rows, uint32_t n_rows,
   }
 }
 
+/* So few that the panel would be used once: rows are read where they are. */
+BN_INLINE void
+matmul_some (float *y, size_t y_stride, const uint8_t *rows, uint32_t n_rows,
+    uint32_t n_cols, const uint8_t *acts, size_t act_stride, LoadWeights load,
+    const size_t element_size, uint32_t n_acts)
+{
+  const size_t row_size = n_cols * element_size;
+
+  for (uint32_t row = 0; row < n_rows; row += TILE_ROWS) {
+    for (uint32_t col = 0; col < n_cols; col += BLOCK_COLS)
+      dot_tile_acts (y + row, y_stride,
+          (Tile){rows + row * row_size + col * element_size, row_size,
+              n_rows - row, load, element_size, 0},
+          acts + col * sizeof (float), act_stride,
+          min_u32 (n_cols - col, BLOCK_COLS), col == 0, n_acts);
+  }
+}
+
 BN_INLINE void
 matmul_floats (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
     uint32_t row_end, const uint8_t *acts, size_t act_stride, uint32_t n_acts,
@@ -332,6 +379,9 @@ matmul_floats (float *y, size_t y_stride, const BnMatrix *w, uint32_t row_begin,
   else if (n_acts == FEW_ACTS)
     matmul_few (y + row_begin, y_stride, rows, n_rows, n_cols, acts, act_stride,
         load, element_size, FEW_ACTS);
+  else if (n_acts <= TILE_ACTS)
+    matmul_some (y + row_begin, y_stride, rows, n_rows, n_cols, acts,
+        act_stride, load, element_size, n_acts);
   else
     matmul_many (y + row_begin, y_stride, rows, n_rows, n_cols, acts,
         act_stride, load, element_size, n_acts);
