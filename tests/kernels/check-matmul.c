@@ -448,7 +448,8 @@ bench_ops (const BnKernels *k, const BnKernels *c, const BnMatmulOps *ops,
   const struct {
     guint n_rows, n_cols, n_acts;
   } sizes[] = {{6912, 2560, 1}, {6912, 2560, 128}, {6912, 2560, 4},
-      {6912, 2560, 16}, {2560, 6912, 1}, {65536, 2560, 1}};
+      {6912, 2560, 16}, {2560, 6912, 1}, {2560, 6912, 16}, {65536, 2560, 1},
+      {65536, 2560, 16}};
 
   for (gsize i = 0; i < (bench_is_quick ? 2 : G_N_ELEMENTS (sizes)); i++) {
     g_autofree char *what = g_strdup_printf (
