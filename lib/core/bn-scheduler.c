@@ -614,8 +614,10 @@ run_thread (gpointer data)
   gboolean is_loaded = load (self, &error);
 
   g_mutex_lock (&self->mutex);
-  if (is_loaded)
+  if (is_loaded) {
     self->info = describe (self, begin);
+    update_stats (self);
+  }
   self->state = is_loaded ? BN_STATE_READY : BN_STATE_FAILED;
   self->load_error = error;
   g_cond_broadcast (&self->load_cond);
