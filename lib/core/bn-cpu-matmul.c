@@ -299,6 +299,10 @@ cut_products (Matmul *op)
 
   for (uint32_t i = 0; i < n; i++) {
     op->chunk[i] = choose_chunk (op, i);
+    /* the least that choose_chunk() gives is a tile */
+    g_assert (op->use == BN_USE_STORE
+              || (size_t) op->chunk[i] * MIN (op->n_rows, ROW_TILE)
+                     <= op->backend->row_cols);
     op->n_chunks[i] = (op->linears[i]->matrix.n_rows - 1) / op->chunk[i] + 1;
     op->n_chunks_in_all += op->n_chunks[i];
   }
