@@ -339,6 +339,7 @@ check_find_max (const BnKernels *k, const BnKernels *c, gconstpointer data)
       float special = specials[round % G_N_ELEMENTS (specials)];
       float expected, found;
       guint32 bits, expected_bits;
+      gboolean has_bits = FALSE, has_max = FALSE;
 
       for (guint i = 0; i < n; i++)
         x[i] = check_random_float (2.0f) - (round % 3 ? 0.0f : 4.0f);
@@ -348,14 +349,18 @@ check_find_max (const BnKernels *k, const BnKernels *c, gconstpointer data)
       expected = c->find_max (x, n, &expected_bits);
       g_assert_cmphex (bits, ==, expected_bits);
       g_assert_true (check_ulp (found, expected) == 0);
-      /* the C version against itself, one number at a time */
+      /* the C version against itself, one number at a time; what is found is
+       * one of them */
       for (guint i = 0; i < n; i++) {
         guint32 one;
         float value = c->find_max (x + i, 1, &one);
 
         g_assert_cmpuint (one, <=, bits);
         g_assert_true (isnan (found) || value <= found);
+        has_bits |= one == bits;
+        has_max |= isnan (found) || value == found;
       }
+      g_assert_true (has_bits && has_max);
       g_assert_cmpint (isnan (found), ==, bits > 0x7f800000);
     }
     guard_free_all ();
