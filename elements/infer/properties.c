@@ -629,17 +629,6 @@ install_sampling_properties (GObjectClass *object_class)
           "Share of the likeliest token's probability (0 = all)", 0, 1,
           DEFAULT_MIN_P, PLAYING_FLAGS));
   /**
-   * GstBitnetInfer:typical-p:
-   *
-   * Draw from the most typical tokens of this probability.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (object_class, PROP_TYPICAL_P,
-      g_param_spec_double ("typical-p", "Typical P",
-          "Draw from the most typical tokens of this probability (1 = all)", 0,
-          1, DEFAULT_TYPICAL_P, PLAYING_FLAGS));
-  /**
    * GstBitnetInfer:min-keep:
    *
    * Tokens that no filter goes below.
@@ -738,6 +727,17 @@ install_special_properties (GObjectClass *object_class)
       g_param_spec_double ("dynatemp-exponent", "Temperature Exponent",
           "Exponent of the entropy in the temperature range", 0, 100,
           DEFAULT_DYNATEMP_EXPONENT, PLAYING_FLAGS));
+  /**
+   * GstBitnetInfer:typical-p:
+   *
+   * Draw from the most typical tokens of this probability.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (object_class, PROP_TYPICAL_P,
+      g_param_spec_double ("typical-p", "Typical P",
+          "Draw from the most typical tokens of this probability (1 = all)", 0,
+          1, DEFAULT_TYPICAL_P, PLAYING_FLAGS));
   /**
    * GstBitnetInfer:xtc-probability:
    *
