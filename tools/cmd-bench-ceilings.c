@@ -214,21 +214,6 @@ measure (Bench *self, const ToolTest *test, Row *row, GError **error)
   return TRUE;
 }
 
-/* The cache has room for one run, so that the one that warms up has been
- * everywhere in it. For 0 threads as many as the engine thinks good. */
-static gboolean
-open_engine (Bench *self, guint n_threads, const ToolTest *test, GError **error)
-{
-  BitnetEngineOptions *options = self->engine_options;
-
-  g_clear_object (&self->engine);
-  options->n_threads = n_threads;
-  options->context_size = test->n_prompt + test->n_generate + 1;
-  self->engine = bitnet_model_get_engine (self->model, options, error);
-  return self->engine != NULL
-         && tool_engine_load (self->engine, self->cancellable, error);
-}
-
 static gboolean
 open_probe (Bench *self, GError **error)
 {
@@ -244,11 +229,14 @@ open_probe (Bench *self, GError **error)
 }
 
 static gboolean
-run_test (Bench *self, guint n_threads, ToolTest test, GError **error)
+run_test (Bench *self, ToolTest test, GError **error)
 {
   g_auto (Row) row = {.unit = test.n_generate > 0 ? "GB/s" : "GMAC/s"};
 
-  if (!open_engine (self, n_threads, &test, error) || !open_probe (self, error))
+  g_clear_object (&self->engine);
+  self->engine = tool_open_engine (
+      self->model, self->engine_options, &test, self->cancellable, error);
+  if (self->engine == NULL || !open_probe (self, error))
     return FALSE;
   /* A model with learned positions may have less room than was asked for. */
   const guint n_context = bitnet_engine_get_context_size (self->engine);
@@ -276,7 +264,6 @@ run (Bench *self, GError **error)
   const ToolTest prompt = {(guint) options->n_prompt, 0, 1};
   const ToolTest answer = {1, (guint) options->n_generate, 1};
 
-  self->engine_options->n_sequences = 1;
   self->engine_options->drafts = NO_DRAFTS; /* a pass is a token */
   self->cancellable = tool_watch_interrupt ();
   self->rand = g_rand_new_with_seed (1);
@@ -287,11 +274,9 @@ run (Bench *self, GError **error)
   if (self->builder == NULL)
     print_head ();
   for (guint i = 0; i < self->threads->len; i++) {
-    const guint n_threads = g_array_index (self->threads, guint, i);
-
-    if ((prompt.n_prompt > 0 && !run_test (self, n_threads, prompt, error))
-        || (answer.n_generate > 0
-            && !run_test (self, n_threads, answer, error)))
+    self->engine_options->n_threads = g_array_index (self->threads, guint, i);
+    if ((prompt.n_prompt > 0 && !run_test (self, prompt, error))
+        || (answer.n_generate > 0 && !run_test (self, answer, error)))
       return FALSE;
   }
   return TRUE;
@@ -366,19 +351,6 @@ parse (Options *options, int *argc, char ***argv, int *status)
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
 
-static GArray *
-parse_threads (const char *text)
-{
-  const guint as_is_good = 0;
-  GArray *threads;
-
-  if (text != NULL)
-    return tool_parse_numbers (COMMAND, "threads", text, TOOL_MAX_THREADS);
-  threads = g_array_new (FALSE, FALSE, sizeof (guint));
-  g_array_append_val (threads, as_is_good);
-  return threads;
-}
-
 int
 cmd_bench_ceilings (int argc, char **argv)
 {
@@ -391,7 +363,7 @@ cmd_bench_ceilings (int argc, char **argv)
 
   if (!parse (&options, &argc, &argv, &status))
     return status;
-  bench.threads = parse_threads (options.threads);
+  bench.threads = tool_parse_threads (COMMAND, options.threads);
   if (bench.threads == NULL)
     return EXIT_USAGE;
   bench.engine_options = tool_engine_make_options (&options.engine, &error);

@@ -57,13 +57,6 @@ typedef struct {
   JsonBuilder *builder; /* NULL: tables */
 } Bench;
 
-/* What is measured: prompts, or tokens generated behind one. */
-typedef struct {
-  guint n_prompt;
-  guint n_generate;  /* 1: the prompt */
-  guint n_sequences; /* that do it at once */
-} Test;
-
 /* What one kind of request took, in milliseconds a token. */
 typedef struct {
   char name[24];
@@ -116,54 +109,26 @@ read_parts (BitnetEngine *engine, guint64 ns[N_PARTS])
   }
 }
 
-/* Answers random prompts, to the end. */
-static gboolean
-answer (Bench *self, const Test *test, GError **error)
-{
-  g_autoptr (GPtrArray) sequences =
-      g_ptr_array_new_with_free_func (g_object_unref);
-
-  for (guint i = 0; i < test->n_sequences; i++) {
-    BitnetSequence *sequence = tool_submit_random (
-        self->engine, self->rand, test->n_prompt, test->n_generate, error);
-
-    if (sequence == NULL)
-      return FALSE;
-    g_ptr_array_add (sequences, sequence);
-  }
-  return tool_take_all (sequences, self->cancellable, error);
-}
-
-static void
-name_table (Table *table, const Test *test)
-{
-  if (test->n_generate == 1)
-    g_snprintf (table->name, sizeof table->name, "pp%u", test->n_prompt);
-  else if (test->n_sequences == 1)
-    g_snprintf (table->name, sizeof table->name, "tg%u", test->n_generate - 1);
-  else
-    g_snprintf (table->name, sizeof table->name, "tg%ux%u",
-        test->n_generate - 1, test->n_sequences);
-}
-
 /* The first run warms up. */
 static gboolean
-measure (Bench *self, const Test *test, Table *table, GError **error)
+measure (Bench *self, const ToolTest *test, Table *table, GError **error)
 {
   /* the prompt's one token is a pass like the others */
   const guint n_tokens =
-      (test->n_generate > 1 ? test->n_generate : test->n_prompt)
+      (test->n_generate > 0 ? test->n_generate + 1 : test->n_prompt)
       * test->n_sequences;
 
-  name_table (table, test);
+  tool_name_test (test, table->name, sizeof table->name);
   table->n_threads = bitnet_engine_get_n_threads (self->engine);
   for (gsize i = 0; i < N_PARTS; i++)
     table->parts[i] = g_array_new (FALSE, FALSE, sizeof (double));
   for (int run = 0; run <= self->options->n_runs; run++) {
     guint64 before[N_PARTS], after[N_PARTS];
+    double rate;
 
     read_parts (self->engine, before);
-    if (!answer (self, test, error))
+    if (!tool_run_test (
+            self->engine, self->rand, test, &rate, self->cancellable, error))
       return FALSE;
     read_parts (self->engine, after);
     for (gsize i = 0; run > 0 && i < N_PARTS; i++) {
@@ -252,32 +217,15 @@ parse (Options *options, int *argc, char ***argv, int *status)
              COMMAND, "runs", options->n_runs, 1, TOOL_MAX_RUNS);
 }
 
-/* For 0 threads as many as the engine thinks good. The cache has room for one
- * run, so that the one that warms up has been everywhere in it: memory that
- * the system gives for the first time would be counted as computation. */
 static gboolean
-open_engine (Bench *self, guint n_threads, const Test *test, GError **error)
-{
-  BitnetEngineOptions *options = self->engine_options;
-
-  g_clear_object (&self->engine);
-  options->n_threads = n_threads;
-  options->n_sequences = test->n_sequences;
-  options->context_size = test->n_prompt + test->n_generate + 1;
-  self->engine = bitnet_model_get_engine (self->model, options, error);
-  return self->engine != NULL
-         && tool_engine_load (self->engine, self->cancellable, error);
-}
-
-static gboolean
-run_test (Bench *self, guint n_threads, const Test *test, GError **error)
+run_test (Bench *self, const ToolTest *test, GError **error)
 {
   g_auto (Table) table = {0};
 
-  if (test->n_prompt == 0 || test->n_generate == 0)
-    return TRUE;
-  if (!open_engine (self, n_threads, test, error)
-      || !measure (self, test, &table, error))
+  g_clear_object (&self->engine);
+  self->engine = tool_open_engine (
+      self->model, self->engine_options, test, self->cancellable, error);
+  if (self->engine == NULL || !measure (self, test, &table, error))
     return FALSE;
   if (self->builder != NULL)
     add_table (self->builder, &table);
@@ -287,18 +235,17 @@ run_test (Bench *self, guint n_threads, const Test *test, GError **error)
 }
 
 static gboolean
-run_tests (Bench *self, guint n_threads, GError **error)
+run_tests (Bench *self, GError **error)
 {
   const Options *options = self->options;
-  const Test prompt = {(guint) options->n_prompt, 1, 1};
-  Test test = {
-      1, options->n_generate > 0 ? (guint) options->n_generate + 1 : 0, 1};
+  const ToolTest prompt = {(guint) options->n_prompt, 0, 1};
+  ToolTest answer = {1, (guint) options->n_generate, 1};
 
-  if (!run_test (self, n_threads, &prompt, error))
+  if (prompt.n_prompt > 0 && !run_test (self, &prompt, error))
     return FALSE;
-  for (guint i = 0; i < self->sequences->len; i++) {
-    test.n_sequences = g_array_index (self->sequences, guint, i);
-    if (!run_test (self, n_threads, &test, error))
+  for (guint i = 0; i < self->sequences->len && answer.n_generate > 0; i++) {
+    answer.n_sequences = g_array_index (self->sequences, guint, i);
+    if (!run_test (self, &answer, error))
       return FALSE;
   }
   return TRUE;
@@ -318,7 +265,8 @@ run (Bench *self, GError **error)
   if (self->model == NULL)
     return FALSE;
   for (guint i = 0; i < self->threads->len; i++) {
-    if (!run_tests (self, g_array_index (self->threads, guint, i), error))
+    options->n_threads = g_array_index (self->threads, guint, i);
+    if (!run_tests (self, error))
       return FALSE;
   }
   return TRUE;
@@ -329,15 +277,8 @@ static gboolean
 parse_lists (Bench *self)
 {
   const Options *options = self->options;
-  const guint as_is_good = 0;
 
-  if (options->threads != NULL) {
-    self->threads = tool_parse_numbers (
-        COMMAND, "threads", options->threads, TOOL_MAX_THREADS);
-  } else {
-    self->threads = g_array_new (FALSE, FALSE, sizeof (guint));
-    g_array_append_val (self->threads, as_is_good);
-  }
+  self->threads = tool_parse_threads (COMMAND, options->threads);
   if (self->threads != NULL)
     self->sequences = tool_parse_numbers (COMMAND, "sequences",
         options->sequences ? options->sequences : "1", MAX_SEQUENCES);

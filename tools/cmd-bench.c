@@ -197,22 +197,6 @@ count_logits (Bench *self, BitnetEngine *engine)
   self->n_computed += n_computed;
 }
 
-/* The cache has room for one run, so that the one that warms up has been
- * everywhere in it: memory that the system gives for the first time would be
- * counted as computation. */
-static BitnetEngine *
-open_engine (Bench *self, const ToolTest *test, GError **error)
-{
-  g_autoptr (BitnetEngine) engine = NULL;
-
-  self->options->n_sequences = test->n_sequences;
-  self->options->context_size = test->n_prompt + test->n_generate + 1;
-  engine = bitnet_model_get_engine (self->model, self->options, error);
-  if (engine == NULL || !tool_engine_load (engine, self->cancellable, error))
-    return NULL;
-  return g_steal_pointer (&engine);
-}
-
 static void
 read_stats (Bench *self, BitnetEngine *engine)
 {
@@ -232,7 +216,8 @@ read_stats (Bench *self, BitnetEngine *engine)
 static gboolean
 measure_test (Bench *self, ToolTest test, GError **error)
 {
-  g_autoptr (BitnetEngine) engine = open_engine (self, &test, error);
+  g_autoptr (BitnetEngine) engine = tool_open_engine (
+      self->model, self->options, &test, self->cancellable, error);
 
   if (engine == NULL)
     return FALSE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bitnet-tool.h"
+#include "tool-engine.h"
 
 #define NS_PER_S 1e9
 
@@ -44,6 +45,19 @@ tool_parse_numbers (
     g_array_append_val (numbers, n);
   }
   return g_steal_pointer (&numbers);
+}
+
+GArray *
+tool_parse_threads (const char *command, const char *text)
+{
+  const guint as_is_good = 0;
+  GArray *threads;
+
+  if (text != NULL)
+    return tool_parse_numbers (command, "threads", text, TOOL_MAX_THREADS);
+  threads = g_array_new (FALSE, FALSE, sizeof (guint));
+  g_array_append_val (threads, as_is_good);
+  return threads;
 }
 
 gboolean
@@ -92,6 +106,20 @@ tool_take_all (
     }
   }
   return TRUE;
+}
+
+BitnetEngine *
+tool_open_engine (BitnetModel *model, BitnetEngineOptions *options,
+    const ToolTest *test, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (BitnetEngine) engine = NULL;
+
+  options->n_sequences = test->n_sequences;
+  options->context_size = test->n_prompt + test->n_generate + 1;
+  engine = bitnet_model_get_engine (model, options, error);
+  if (engine == NULL || !tool_engine_load (engine, cancellable, error))
+    return NULL;
+  return g_steal_pointer (&engine);
 }
 
 void

@@ -20,6 +20,10 @@ guint64 tool_get_peak_memory (void);
 GArray *tool_parse_numbers (
     const char *command, const char *name, const char *text, guint max);
 
+/* The same of --threads; without a text one number, 0: as many as the engine
+ * thinks good. */
+GArray *tool_parse_threads (const char *command, const char *text);
+
 /* Whether a number of the command line is in [min, max]; prints a message if
  * not. */
 gboolean tool_check_range (
@@ -36,6 +40,13 @@ typedef struct {
   guint n_generate;  /* behind the first token; 0: the prompt */
   guint n_sequences; /* that do it at once */
 } ToolTest;
+
+/* An engine that is ready. Its cache has room for one run of the test, so that
+ * the one that warms up has been everywhere in it: memory that the system gives
+ * for the first time would be counted as computation. */
+BitnetEngine *tool_open_engine (BitnetModel *model,
+    BitnetEngineOptions *options, const ToolTest *test,
+    GCancellable *cancellable, GError **error);
 
 /* pp512, tg128, tg128x4 */
 void tool_name_test (const ToolTest *test, char *name, gsize size);
