@@ -13,6 +13,7 @@ enum {
   ROW_BLOCK = 32,       /* rows of an item */
   ITEMS_PER_THREAD = 4, /* with fewer of them the cells are divided */
   DIVIDED_ROWS = 8,     /* of the longest context, for which there are parts */
+  MIN_PIECE_PRODUCTS = 32 << 10, /* of floats, for which a worker is woken */
 };
 
 typedef struct {
@@ -420,7 +421,7 @@ bn_cpu_attend (BnBackend *backend, float *qkv, const BnAttention *attention,
     return;
   }
   bn_thread_pool_run (op.backend->pool, op.n_items,
-      MAX (1, BN_CPU_MIN_PIECE_PRODUCTS / MAX (1, n_products / op.n_items)),
+      MAX (1, MIN_PIECE_PRODUCTS / MAX (1, n_products / op.n_items)),
       attend_items, &op);
 }
 
