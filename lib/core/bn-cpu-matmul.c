@@ -22,12 +22,13 @@
 #include "bn-cpu-private.h"
 
 enum {
-  ROW_TILE = 64,            /* tokens of one piece of a product */
-  PIECE_PRODUCTS = 8 << 20, /* multiplications of one piece, about */
-  PIECES_PER_THREAD = 4,    /* for balance, where there is enough work */
-  MAX_LINEARS = 3,          /* products of one input */
-  ACTIVATION_TILE = 16,     /* rows: whole vectors, whatever the cut */
-  MAX_STREAMS = 64,         /* threads behind these share theirs */
+  ROW_TILE = 64,                  /* tokens of one piece of a product */
+  PIECE_PRODUCTS = 8 << 20,       /* multiplications of one piece, about */
+  MIN_PIECE_PRODUCTS = 256 << 10, /* for which a worker is woken */
+  PIECES_PER_THREAD = 4,          /* for balance, where there is enough work */
+  MAX_LINEARS = 3,                /* products of one input */
+  ACTIVATION_TILE = 16,           /* rows: whole vectors, whatever the cut */
+  MAX_STREAMS = 64,               /* threads behind these share theirs */
 };
 
 typedef struct {
@@ -279,8 +280,7 @@ choose_chunk (const Matmul *op, uint32_t i)
   const uint32_t n_acts = MIN (op->n_rows, ROW_TILE);
   const uint64_t row_products = (uint64_t) matrix->n_cols * n_acts;
   const uint32_t largest = (uint32_t) (PIECE_PRODUCTS / row_products);
-  const uint32_t smallest =
-      (uint32_t) (BN_CPU_MIN_PIECE_PRODUCTS / row_products);
+  const uint32_t smallest = (uint32_t) (MIN_PIECE_PRODUCTS / row_products);
   uint32_t rows = largest;
 
   if (op->n_rows <= ROW_TILE)

@@ -5,9 +5,6 @@
 #include "bn-backend.h"
 #include "bn-threadpool.h"
 
-/* Multiplications for which it pays to wake a worker. */
-enum { BN_CPU_MIN_PIECE_PRODUCTS = 256 << 10 };
-
 /* Floats of a row of scratch, enough for the results of a piece. */
 enum { BN_CPU_MIN_ROW_COLS = 4096 };
 
