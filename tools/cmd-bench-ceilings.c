@@ -238,10 +238,6 @@ run_test (Bench *self, ToolTest test, GError **error)
       self->model, self->engine_options, &test, self->cancellable, error);
   if (self->engine == NULL || !open_probe (self, error))
     return FALSE;
-  /* A model with learned positions may have less room than was asked for. */
-  const guint n_context = bitnet_engine_get_context_size (self->engine);
-  test.n_prompt = MIN (test.n_prompt, n_context - 1);
-  test.n_generate = MIN (test.n_generate, n_context - 1 - test.n_prompt);
   tool_name_test (&test, row.name, sizeof row.name);
   row.n_threads = bitnet_engine_get_n_threads (self->engine);
   row.rates = g_array_new (FALSE, FALSE, sizeof (double));

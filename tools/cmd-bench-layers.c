@@ -218,14 +218,14 @@ parse (Options *options, int *argc, char ***argv, int *status)
 }
 
 static gboolean
-run_test (Bench *self, const ToolTest *test, GError **error)
+run_test (Bench *self, ToolTest test, GError **error)
 {
   g_auto (Table) table = {0};
 
   g_clear_object (&self->engine);
   self->engine = tool_open_engine (
-      self->model, self->engine_options, test, self->cancellable, error);
-  if (self->engine == NULL || !measure (self, test, &table, error))
+      self->model, self->engine_options, &test, self->cancellable, error);
+  if (self->engine == NULL || !measure (self, &test, &table, error))
     return FALSE;
   if (self->builder != NULL)
     add_table (self->builder, &table);
@@ -241,11 +241,11 @@ run_tests (Bench *self, GError **error)
   const ToolTest prompt = {(guint) options->n_prompt, 0, 1};
   ToolTest answer = {1, (guint) options->n_generate, 1};
 
-  if (prompt.n_prompt > 0 && !run_test (self, &prompt, error))
+  if (prompt.n_prompt > 0 && !run_test (self, prompt, error))
     return FALSE;
   for (guint i = 0; i < self->sequences->len && answer.n_generate > 0; i++) {
     answer.n_sequences = g_array_index (self->sequences, guint, i);
-    if (!run_test (self, &answer, error))
+    if (!run_test (self, answer, error))
       return FALSE;
   }
   return TRUE;

@@ -223,11 +223,6 @@ measure_test (Bench *self, ToolTest test, GError **error)
     return FALSE;
   read_stats (self, engine);
 
-  /* A model with learned positions may have less room than was asked for. */
-  guint n_context = bitnet_engine_get_context_size (engine);
-  test.n_prompt = MIN (test.n_prompt, n_context - 1);
-  test.n_generate = MIN (test.n_generate, n_context - 1 - test.n_prompt);
-
   if (!measure_row (self, engine, &test, error))
     return FALSE;
   count_logits (self, engine);

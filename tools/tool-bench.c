@@ -110,15 +110,19 @@ tool_take_all (
 
 BitnetEngine *
 tool_open_engine (BitnetModel *model, BitnetEngineOptions *options,
-    const ToolTest *test, GCancellable *cancellable, GError **error)
+    ToolTest *test, GCancellable *cancellable, GError **error)
 {
   g_autoptr (BitnetEngine) engine = NULL;
+  guint n_context;
 
   options->n_sequences = test->n_sequences;
   options->context_size = test->n_prompt + test->n_generate + 1;
   engine = bitnet_model_get_engine (model, options, error);
   if (engine == NULL || !tool_engine_load (engine, cancellable, error))
     return NULL;
+  n_context = bitnet_engine_get_context_size (engine);
+  test->n_prompt = MIN (test->n_prompt, n_context - 1);
+  test->n_generate = MIN (test->n_generate, n_context - 1 - test->n_prompt);
   return g_steal_pointer (&engine);
 }
 
